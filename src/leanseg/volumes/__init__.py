@@ -1,0 +1,1 @@
+"""One 3D image and its geometry: strict readers and writers, orientation."""
