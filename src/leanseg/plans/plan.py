@@ -1,0 +1,147 @@
+"""The plan: every decision between a data set and a trained network.
+
+All sizes are in voxels of the plan's grid and ordered (D, H, W); all spacings are in mm, in the same order.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, field_validator, model_validator
+
+from leanseg.plans.budget import Budget, Bytes
+from leanseg.plans.strict import Positive, Share, Strict, Triple
+
+_DIRECTIONS = ({"R", "L"}, {"A", "P"}, {"S", "I"})
+
+
+class Data(Strict):
+    """What goes in and what comes out."""
+
+    name: str
+    channels: tuple[str, ...] = Field(min_length=1, description="one image per channel, in this order")
+    labels: dict[str, int] = Field(description="name -> value in the label files; the first one is the background")
+
+    @field_validator("labels")
+    @classmethod
+    def _distinct_with_background(cls, labels: dict[str, int]) -> dict[str, int]:
+        values = list(labels.values())
+        if len(values) < 2 or values[0] != 0 or len(set(values)) != len(values):
+            raise ValueError("needs the background with value 0 first, then at least one label, all values different")
+        return labels
+
+
+class Normalisation(Strict):
+    """How the intensities of one channel become numbers around 0.
+
+    zscore: by mean and sd of the whole scan. zscore_nonzero: of its voxels that are not 0 (skull-stripped MR);
+    zeros stay 0. clip: cut to [low, high], then by the data set's `mean` and `sd` (CT). none: left alone.
+    """
+
+    scheme: Literal["zscore", "zscore_nonzero", "clip", "none"] = "zscore"
+    low: float | None = None
+    high: float | None = None
+    mean: float | None = None
+    sd: Positive | None = None
+
+    @model_validator(mode="after")
+    def _clip_is_complete(self) -> Self:
+        numbers = (self.low, self.high, self.mean, self.sd)
+        if self.scheme == "clip" and None in numbers:
+            raise ValueError("scheme clip needs low, high, mean and sd")
+        if self.scheme != "clip" and any(number is not None for number in numbers):
+            raise ValueError("low, high, mean and sd belong to scheme clip only")
+        return self
+
+
+class Preprocessing(Strict):
+    """From a scan to the plan's grid. `orientation` names where D, H and W grow to, for example SAR."""
+
+    orientation: str = "SAR"
+    spacing: tuple[Positive, Positive, Positive]
+    crop_to_nonzero: bool = Field(False, description="work only on the box that holds voxels other than 0")
+    normalisation: tuple[Normalisation, ...]
+
+    @field_validator("orientation")
+    @classmethod
+    def _is_orientation(cls, code: str) -> str:
+        if len(code) != 3 or not all(sum(letter in pair for letter in code) == 1 for pair in _DIRECTIONS):
+            raise ValueError("needs one letter each of R/L, A/P and S/I, for example SAR")
+        return code
+
+
+class Network(Strict):
+    """A name of the registry and its options; channels come from `Data`."""
+
+    name: str
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Augmentation(Strict):
+    """Random changes of a training patch; every one is drawn anew for each patch."""
+
+    affine_probability: Share = 0.7
+    rotation_degrees: float = Field(15.0, ge=0, le=180)
+    scaling: float = Field(0.15, ge=0, lt=1, description="sizes are multiplied by 1 - scaling .. 1 + scaling")
+    flip_axes: tuple[Literal[0, 1, 2], ...] = Field((), description="axes (D, H, W) that may be mirrored")
+    intensity_probability: Share = Field(0.3, description="for each of scale, shift, gamma, noise and smoothing")
+    intensity_scaling: float = Field(0.2, ge=0, lt=1)
+    intensity_shift: float = Field(0.15, ge=0, description="in standard deviations")
+    gamma: tuple[Positive, Positive] = (0.75, 1.35)
+    noise_sd: float = Field(0.08, ge=0, description="in standard deviations")
+    smoothing_sd: float = Field(0.7, ge=0, description="largest Gaussian smoothing, in voxels")
+
+
+class Training(Strict):
+    """How the network learns."""
+
+    patch: Triple
+    batch: int = Field(2, ge=1)
+    foreground_share: Share = Field(0.5, description="share of patches centred on a labelled voxel, classes in turn")
+    learning_rate: Positive = 3e-3
+    weight_decay: float = Field(1e-2, ge=0)
+    warmup: Share = Field(0.08, description="share of the way on which the learning rate rises")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay per step of the averaged weights; 0 turns them off")
+    gradient_clip: Positive = 5.0
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    augmentation: Augmentation = Augmentation()
+    seed: int = Field(0, ge=0)
+
+
+class Inference(Strict):
+    """How a trained network is applied. The exported graph takes exactly one tile."""
+
+    tile: Triple
+    overlap: float = Field(0.5, ge=0, lt=1, description="least share of a tile that its neighbour covers too")
+    engine: Literal["openvino", "onnxruntime"] = "openvino"
+    precision: Literal["fp32"] = "fp32"
+
+
+class Estimates(Strict):
+    """What the planner expects; training prints how far off it was."""
+
+    training_ram: Bytes
+    prediction_ram: Bytes
+    seconds_per_step: Positive | None = None
+    steps: int | None = None
+
+
+class Plan(Strict):
+    """Everything needed to train, apply and explain a network."""
+
+    format: Literal[1] = 1
+    data: Data
+    budget: Budget = Budget()
+    preprocessing: Preprocessing
+    network: Network
+    training: Training
+    inference: Inference
+    estimates: Estimates | None = None
+    explanation: Annotated[tuple[str, ...], Field(description="why the numbers are what they are")] = ()
+
+    @model_validator(mode="after")
+    def _one_normalisation_per_channel(self) -> Self:
+        if len(self.preprocessing.normalisation) != len(self.data.channels):
+            raise ValueError(
+                f"preprocessing.normalisation has {len(self.preprocessing.normalisation)} entries "
+                f"for {len(self.data.channels)} channels"
+            )
+        return self

@@ -1,0 +1,76 @@
+"""Plans on disk: JSON, read strictly, with the path of every key that is wrong."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from leanseg.errors import InputError
+from leanseg.plans.plan import Plan
+from leanseg.storage import write_text
+
+_LARGEST_PLAN = 1_000_000  # bytes; a plan has a few kilobytes, so anything bigger is not one
+
+
+class PlanError(InputError):
+    """A plan file cannot be used."""
+
+    def __init__(
+        self, path: Path | str, problem: str, fix: str = "correct it, or make a new one: leanseg plan"
+    ) -> None:
+        super().__init__(what=f"{path}: {problem}", why="a plan is followed to the letter or not at all", fix=fix)
+
+
+def read_plan(path: Path) -> Plan:
+    """Return the plan in the JSON file `path`. Raises PlanError naming every wrong key."""
+    try:
+        size = path.stat().st_size
+        text = path.read_text(encoding="utf-8") if size <= _LARGEST_PLAN else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(path, f"cannot be read ({error})", "give the path of a plan.json") from error
+    if not text:
+        raise PlanError(path, f"has {size} bytes, which is no plan", "give the path of a plan.json")
+    return parse_plan(text, path)
+
+
+def parse_plan(text: str, source: Path | str) -> Plan:
+    """Return the plan written in `text`; `source` is only named in errors."""
+    try:
+        return Plan.model_validate(json.loads(text))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise PlanError(source, f"is not JSON ({error})") from error
+    except ValidationError as error:
+        raise PlanError(source, "; ".join(_explain(problem) for problem in error.errors())) from error
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """Write `plan` as JSON, whole or not at all."""
+    write_text(path, plan.model_dump_json(indent=2) + "\n")
+
+
+def _explain(problem: Any) -> str:
+    location = [str(part) for part in problem["loc"]]
+    path = ".".join(location) or "plan"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {path}{_suggestion(location)}"
+    return f"{path}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _suggestion(location: list[str]) -> str:
+    """Return ' (did you mean ...?)' with the closest key that exists at the same place."""
+    model: Any = Plan
+    for part in location[:-1]:
+        model = (
+            _inner_model(model.model_fields[part].annotation) if part in getattr(model, "model_fields", {}) else model
+        )
+    known = getattr(model, "model_fields", {})
+    close = difflib.get_close_matches(location[-1], known, n=1)
+    return f" (did you mean {close[0]}?)" if close else f" (known here: {', '.join(known)})"
+
+
+def _inner_model(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _inner_model(part))), None)
