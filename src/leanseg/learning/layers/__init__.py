@@ -1,1 +1,20 @@
-""""""
+"""What networks are made of: layers that torch does not have."""
+
+from leanseg.learning.layers.depth_shift import (
+    DepthShift,
+    DistillDepthShift,
+    HardDepthShift,
+    ResidualDepthShift,
+    shift_along_depth,
+)
+from leanseg.learning.layers.slices import fold_slices, unfold_slices
+
+__all__ = [
+    "DepthShift",
+    "DistillDepthShift",
+    "HardDepthShift",
+    "ResidualDepthShift",
+    "fold_slices",
+    "shift_along_depth",
+    "unfold_slices",
+]

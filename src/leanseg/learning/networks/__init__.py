@@ -1,1 +1,21 @@
-""""""
+"""The networks leanseg can train, by name.
+
+Every network takes (B, C, D, H, W) and returns logits (B, K, D, H, W). A new one is a file in this folder with a
+builder under `@register(NetworkFacts(...))`, and a line below that imports it.
+"""
+
+from leanseg.learning.networks import distill_dsm_unet, dsm_unet, unet2d, unet3d
+from leanseg.learning.networks.registry import NetworkFacts, Option, create, facts, names, register
+
+__all__ = [
+    "NetworkFacts",
+    "Option",
+    "create",
+    "distill_dsm_unet",
+    "dsm_unet",
+    "facts",
+    "names",
+    "register",
+    "unet2d",
+    "unet3d",
+]

@@ -1,0 +1,108 @@
+"""Depth shift modules: let slice-wise convolutions see the neighbouring slices.
+
+Source: Maheshwari et al., Distill DSM (MIDL 2021), section 3; the hard shift's shares follow the released code.
+Each module takes slices (B * D, C, H, W) together with D, or volumes (B, C, D, H, W), and returns the same shape.
+Slices that would come from outside a volume are zero, and volumes of one batch never mix.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from leanseg.errors import InputError
+from leanseg.learning.layers.slices import fold_slices, unfold_slices
+
+
+class UnshiftableChannelsError(InputError):
+    """The channels cannot be divided into the parts that a depth shift moves."""
+
+    def __init__(self, channels: int, alpha: float) -> None:
+        super().__init__(
+            what=f"a depth shift with alpha {alpha:g} cannot divide {channels} channels",
+            why="alpha must lie in (0, 1] and alpha * channels must be a multiple of 4: half stays, two quarters move",
+            fix="choose other channels or another alpha, for example alpha 0.5 with a multiple of 8 channels",
+        )
+
+
+class UnknownDepthError(InputError):
+    """Slices do not make up whole volumes of the depth that was given."""
+
+    def __init__(self, shape: tuple[int, ...], depth: int | None) -> None:
+        super().__init__(
+            what=f"a depth shift got a tensor of shape {shape} with depth {depth}",
+            why="it needs to know which slices belong to one volume",
+            fix="hand in volumes (B, C, D, H, W), or slices (B * D, C, H, W) together with their depth D",
+        )
+
+
+def shift_along_depth(x: Tensor, depth: int, moved: int) -> Tensor:
+    """Move the first `moved` channels to the next slice and the following `moved` channels to the previous one.
+
+    x: slices (B * depth, C, H, W). Returns the same shape; the channels after 2 * moved stay where they are.
+    """
+    volumes = x.view(-1, depth, *x.shape[1:])
+    border = volumes.new_zeros(()).expand(volumes.shape[0], 1, moved, *x.shape[2:])
+    from_previous = torch.cat([border, volumes[:, :-1, :moved]], dim=1)
+    from_next = torch.cat([volumes[:, 1:, moved : 2 * moved], border], dim=1)
+    return torch.cat([from_previous, from_next, volumes[:, :, 2 * moved :]], dim=2).flatten(0, 1)
+
+
+class DepthShift(nn.Module):
+    """What the depth shifts of this file have in common: they accept slices with their depth, or volumes."""
+
+    def forward(self, x: Tensor, depth: int | None = None) -> Tensor:
+        """x: slices (B * depth, C, H, W), or volumes (B, C, D, H, W) without `depth`. Returns the same shape."""
+        if x.dim() == 5 and depth is None:
+            return unfold_slices(self.exchange(fold_slices(x), x.shape[2]), x.shape[2])
+        if x.dim() != 4 or depth is None or depth < 1 or x.shape[0] % depth:
+            raise UnknownDepthError(tuple(x.shape), depth)
+        return self.exchange(x, depth)
+
+    def exchange(self, x: Tensor, depth: int) -> Tensor:
+        """Let slices (B * depth, C, H, W) exchange channels with their neighbours."""
+        raise NotImplementedError
+
+
+class HardDepthShift(DepthShift):
+    """DSM: a quarter of the channels goes to the next slice, a quarter to the previous one, the rest stays."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        if channels < 1 or channels % 4:
+            raise UnshiftableChannelsError(channels, 1.0)
+        self.channels = channels
+
+    def exchange(self, x: Tensor, depth: int) -> Tensor:
+        """Shift slices (B * depth, C, H, W) along depth."""
+        return shift_along_depth(x, depth, self.channels // 4)
+
+
+class ResidualDepthShift(HardDepthShift):
+    """Residual DSM (section 3.2): the hard shift is added to its input."""
+
+    def exchange(self, x: Tensor, depth: int) -> Tensor:
+        """Add the shifted slices (B * depth, C, H, W) to themselves."""
+        return x + super().exchange(x, depth)
+
+
+class DistillDepthShift(DepthShift):
+    """Distill DSM (section 3.3): convolutions learn what to pass on and what to keep.
+
+    Of the last alpha * C channels a 3x3 convolution F makes a quarter for the next slice, another one B a quarter for
+    the previous slice, and a third one R the half that stays. Slice i becomes
+    concat(F of slice i - 1, B of slice i + 1, R of slice i, the first C - alpha * C channels of slice i).
+    """
+
+    def __init__(self, channels: int, alpha: float = 0.5) -> None:
+        super().__init__()
+        taking_part = round(alpha * channels)
+        if not 0 < alpha <= 1 or taking_part < 4 or taking_part % 4 or abs(taking_part - alpha * channels) > 1e-6:
+            raise UnshiftableChannelsError(channels, alpha)
+        self.untouched = channels - taking_part
+        self.moved = taking_part // 4
+        # F, B and R read the same input: one convolution makes all three, in this order.
+        self.distill = nn.Conv2d(taking_part, taking_part, kernel_size=3, padding=1)
+
+    def exchange(self, x: Tensor, depth: int) -> Tensor:
+        """Distil slices (B * depth, C, H, W), then shift what was distilled for the neighbours."""
+        distilled = self.distill(x[:, self.untouched :])
+        return shift_along_depth(torch.cat([distilled, x[:, : self.untouched]], dim=1), depth, self.moved)
