@@ -1,0 +1,39 @@
+"""What the values in label files mean: checked once, the same way for every layout."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from leanseg.datasets.documents import DocumentError
+
+# Label maps are written with 16 bits at most.
+LARGEST_VALUE = 2**16 - 1
+
+
+def label_values(document: Path, pairs: Iterable[tuple[str, int | str]]) -> dict[str, int]:
+    """Return class name -> value with background (0) first, the others by rising value.
+
+    pairs: name and value (an int or its digits). Raises DocumentError with the key when a value is no such number,
+    when a name or value occurs twice, and when there is no background or nothing else.
+    """
+    labels: dict[str, int] = {}
+    for name, raw in pairs:
+        value = _number(document, name, raw)
+        if name in labels or value in labels.values():
+            raise DocumentError(document, f"labels.{name}", "occurs twice", "give every class its own name and value")
+        labels[name] = value
+    if 0 not in labels.values():
+        raise DocumentError(document, "labels", "no class has the value 0", "add the background as value 0")
+    if len(labels) == 1:
+        raise DocumentError(document, "labels", "names no class but the background", "add the classes to segment")
+    return dict(sorted(labels.items(), key=lambda item: item[1]))
+
+
+def _number(document: Path, name: str, raw: int | str) -> int:
+    key = f"labels.{name}"
+    if not name.strip() or not name.isprintable():
+        raise DocumentError(document, "labels", f"{name!r} is no name for a class", "give every class a name")
+    text = str(raw).strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_VALUE))) or int(text) > LARGEST_VALUE:
+        reason = f"{raw!r} is no label value"
+        raise DocumentError(document, key, reason, f"use whole numbers from 0 to {LARGEST_VALUE}")
+    return int(text)

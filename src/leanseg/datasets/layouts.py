@@ -1,0 +1,82 @@
+"""Open a data set, whichever of the known layouts it has."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from leanseg.datasets.cases import Case, Dataset, scans_in
+from leanseg.datasets.decathlon import open_decathlon
+from leanseg.datasets.documents import DocumentError, closest, read_object
+from leanseg.datasets.nnunet import open_nnunet
+from leanseg.datasets.subjects import subjects_in_tables
+from leanseg.errors import InputError
+
+__all__ = ["Case", "Dataset", "NotADatasetError", "open_dataset"]
+
+DESCRIPTION = "dataset.json"
+_KEYS = ("channel_names", "file_ending", "modality", "training")
+
+
+class NotADatasetError(InputError):
+    """The path leads to nothing that leanseg knows as a data set."""
+
+    def __init__(self, path: Path, reason: str, fix: str) -> None:
+        super().__init__(
+            what=f"{path}: {reason}",
+            why="leanseg opens Medical Segmentation Decathlon and nnU-Net v2 raw folders by their dataset.json",
+            fix=fix,
+        )
+
+
+def open_dataset(path: Path) -> Dataset:
+    """Open the data set in folder `path` (or described by the dataset.json `path`).
+
+    Reads descriptions and file names only. Raises an InputError naming file, key, reason and fix when the
+    description is wrong; missing or broken volumes are for `check_dataset` to name.
+    """
+    document = _description(path)
+    content = read_object(document)
+    dataset = _layout(document, content)
+    return _with_table(dataset, subjects_in_tables(dataset.root))
+
+
+def _description(path: Path) -> Path:
+    if path.is_file():
+        if path.name == DESCRIPTION:
+            return path
+        raise NotADatasetError(path, "is a file", f"name the folder that holds {DESCRIPTION}")
+    if not path.is_dir():
+        siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise NotADatasetError(path, "does not exist", closest(path.name, siblings) or "check the path")
+    if (path / DESCRIPTION).is_file():
+        return path / DESCRIPTION
+    raise NotADatasetError(path, f"holds no {DESCRIPTION}", _where_else(path))
+
+
+def _where_else(folder: Path) -> str:
+    inside = sorted(entry.parent for entry in folder.glob(f"*/{DESCRIPTION}"))
+    if inside:
+        return f"did you mean {inside[0]}?"
+    if scans_in(folder) or any(scans_in(entry) for entry in folder.iterdir() if entry.is_dir()):
+        return "for a plain pair of folders use --images DIR --labels DIR"
+    near = closest(DESCRIPTION, [entry.name for entry in folder.iterdir()])
+    return near or f"name the folder that holds {DESCRIPTION}"
+
+
+def _layout(document: Path, content: dict[str, Any]) -> Dataset:
+    if "channel_names" in content:
+        return open_nnunet(document, content)
+    if "modality" in content or "training" in content:
+        return open_decathlon(document, content)
+    if "file_ending" in content:
+        return open_nnunet(document, content)
+    reason = "has neither 'modality' and 'training' (Decathlon) nor 'channel_names' and 'file_ending' (nnU-Net v2)"
+    near = [(key, hint) for key in content if (hint := closest(key, _KEYS))]
+    fix = f"{near[0][0]!r}: {near[0][1]}" if near else "add the keys of one of the two layouts"
+    raise DocumentError(document, near[0][0] if near else "", reason, fix)
+
+
+def _with_table(dataset: Dataset, subjects: Mapping[str, str]) -> Dataset:
+    cases = tuple(dataclasses.replace(case, subject=case.subject or subjects.get(case.name)) for case in dataset.cases)
+    return dataclasses.replace(dataset, cases=cases)

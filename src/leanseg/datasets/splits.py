@@ -1,0 +1,142 @@
+"""Folds for cross-validation, grouped by patient, in a splits.json that a person can edit."""
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from leanseg.datasets.cases import Dataset
+from leanseg.datasets.documents import DocumentError, closest, read_object, validated
+from leanseg.datasets.subjects import cases_by_subject
+from leanseg.errors import InputError
+from leanseg.storage import refuse_if_used, write_json
+
+FEWEST_FOLDS = 2
+
+
+class Fold(BaseModel):
+    """One way to divide the cases: names of those that train and of those that validate."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    training: tuple[str, ...] = Field(min_length=1, strict=False)
+    validation: tuple[str, ...] = Field(min_length=1, strict=False)
+
+
+class Splits(BaseModel):
+    """All folds, and the seed that made them."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    format: Literal[1] = 1
+    seed: int
+    folds: tuple[Fold, ...] = Field(min_length=1, strict=False)
+
+
+class TooFewSubjectsError(InputError):
+    """There is nobody left to validate on."""
+
+    def __init__(self, dataset: Dataset, subjects: int) -> None:
+        super().__init__(
+            what=f"{dataset.root}: {subjects} labelled subject{'s' * (subjects != 1)}, at least 2 are needed",
+            why="a network must be judged on patients that it was not trained on",
+            fix="label another patient's scan",
+        )
+
+
+class WrongFoldsError(InputError):
+    """The number of folds makes no sense."""
+
+    def __init__(self, folds: int) -> None:
+        super().__init__(
+            what=f"--folds {folds}: at least {FEWEST_FOLDS} are needed",
+            why="every fold validates on its own part of the cases and trains on the others",
+            fix="use --folds 5",
+        )
+
+
+class SubjectLeakError(InputError):
+    """A patient is on both sides of a fold."""
+
+    def __init__(self, path: Path, fold: int, subject: str, training: str, validation: str) -> None:
+        same = training == validation
+        who = f"case {training!r}" if same else f"subject {subject!r} ({training!r} and {validation!r})"
+        super().__init__(
+            what=f"{path}: folds[{fold}]: {who} is in training and in validation",
+            why="the network would be judged on a patient that it has seen, and the scores would flatter",
+            fix="move all cases of one subject to the same side, or make new splits with leanseg split",
+        )
+        self.subject = subject
+
+
+def make_splits(dataset: Dataset, folds: int = 5, seed: int = 0) -> Splits:
+    """Divide the labelled cases into `folds` parts, each the validation side of one fold.
+
+    All cases of a subject stay together, and the parts hold as equal numbers of cases as that allows. With fewer
+    subjects than folds there are as many folds as subjects. The same cases and seed give the same folds on every
+    machine. Raises WrongFoldsError, TooFewSubjectsError and MissingSubjectError.
+    """
+    if folds < FEWEST_FOLDS:
+        raise WrongFoldsError(folds)
+    groups = cases_by_subject(dataset)
+    if len(groups) < FEWEST_FOLDS:
+        raise TooFewSubjectsError(dataset, len(groups))
+    parts: list[list[str]] = [[] for _ in range(min(folds, len(groups)))]
+    for subject in _largest_first(groups, seed):
+        min(parts, key=len).extend(groups[subject])
+    names = sorted(case.name for case in dataset.cases)
+    return Splits(seed=seed, folds=tuple(_fold(names, set(part)) for part in parts))
+
+
+def write_splits(path: Path, splits: Splits, *, overwrite: bool = False) -> None:
+    """Write `splits` to the JSON file `path`, whole or not at all; an older file only with `overwrite`."""
+    refuse_if_used(path, overwrite=overwrite)
+    write_json(path, splits.model_dump(mode="json"))
+
+
+def read_splits(path: Path, dataset: Dataset) -> Splits:
+    """Read folds that may have been edited by hand. Cases may be left out of a fold, but not invented.
+
+    Raises DocumentError (missing keys, an empty side, a name twice or unknown) and SubjectLeakError.
+    """
+    splits = validated(path, read_object(path), Splits)
+    subjects = {case.name: case.subject or case.name for case in dataset.cases}
+    cases_by_subject(dataset)
+    for index, fold in enumerate(splits.folds):
+        _refuse_wrong_names(path, index, fold, subjects)
+        _refuse_leak(path, index, fold, subjects)
+    return splits
+
+
+def _largest_first(groups: dict[str, list[str]], seed: int) -> list[str]:
+    order = sorted(groups)
+    random.Random(seed).shuffle(order)
+    return sorted(order, key=lambda subject: -len(groups[subject]))
+
+
+def _fold(names: list[str], validation: set[str]) -> Fold:
+    return Fold(
+        training=tuple(name for name in names if name not in validation),
+        validation=tuple(name for name in names if name in validation),
+    )
+
+
+def _refuse_wrong_names(path: Path, index: int, fold: Fold, subjects: dict[str, str]) -> None:
+    for side, names in (("training", fold.training), ("validation", fold.validation)):
+        key = f"folds[{index}].{side}"
+        for name, count in Counter(names).items():
+            if name not in subjects:
+                fix = closest(name, list(subjects)) or "name cases of the data set, as leanseg split writes them"
+                raise DocumentError(path, key, f"the data set has no labelled case {name!r}", fix)
+            if count > 1:
+                raise DocumentError(path, key, f"{name!r} occurs {count} times", "name every case once")
+
+
+def _refuse_leak(path: Path, index: int, fold: Fold, subjects: dict[str, str]) -> None:
+    validating = {subjects[name]: name for name in fold.validation}
+    for name in fold.training:
+        if subjects[name] in validating:
+            both = name if name in fold.validation else validating[subjects[name]]
+            raise SubjectLeakError(path, index, subjects[name], name, both)
