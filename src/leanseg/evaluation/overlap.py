@@ -2,7 +2,7 @@
 
 All classes of a case are counted in one pass, slab by slab, so that a large scan needs a few MB beside itself.
 
-The empty rule (see `conventions.py` for the whole of it): a quotient whose denominator is zero is NaN, "not counted".
+The empty rule (the whole of it is in `conventions.py`): a quotient whose denominator is zero is NaN, "not counted".
 Dice and IoU are therefore NaN when neither side has the class, and 0 when only one side has it.
 """
 

@@ -1,0 +1,80 @@
+import math
+
+import numpy as np
+import pytest
+
+from leanseg.evaluation.scores import Ruler, foreground_mean, score_case, score_failure, score_names
+
+SPACING = (1.0, 2.0, 3.0)
+SHAPE = (6, 5, 4)
+CLASSES = {"liver": 1, "spleen": 4}
+RULER = Ruler.of(SHAPE, SPACING, (1.0, 2.0))
+DIAGONAL = math.sqrt(6**2 + 10**2 + 12**2)
+
+
+def labels(*classes):
+    """One slab of two slices per class, in order."""
+    array = np.zeros(SHAPE, dtype=np.uint8)
+    for index, value in enumerate(classes):
+        array[2 * index : 2 * index + 2] = value
+    return array
+
+
+def test_a_perfect_case_is_perfect_in_every_score():
+    scores, unnamed = score_case(labels(1, 4), labels(1, 4), CLASSES, RULER)
+    assert unnamed == 0
+    for of_class in scores.values():
+        assert list(of_class) == list(score_names((1.0, 2.0)))
+        assert list(of_class.values()) == [1, 1, 0, 1, 1, 1, 1, 0, 0]
+
+
+def test_a_class_in_neither_is_not_counted_except_volume_and_specificity():
+    scores, _ = score_case(labels(1), labels(1), CLASSES, RULER)
+    counted = {name: value for name, value in scores["spleen"].items() if not math.isnan(value)}
+    assert counted == {"specificity": 1.0, "volume_difference_mm3": 0.0}
+
+
+def test_a_class_only_in_the_reference_scores_worst():
+    scores, _ = score_case(labels(1), labels(1, 4), CLASSES, RULER)
+    spleen = scores["spleen"]
+    assert [spleen[name] for name in ("dice", "iou", "nsd_1mm", "nsd_2mm", "sensitivity")] == [0] * 5
+    assert spleen["hd95_mm"] == pytest.approx(DIAGONAL)
+    assert spleen["volume_difference_mm3"] == -40 * 6
+    assert spleen["relative_volume_difference"] == -1
+    assert spleen["specificity"] == 1
+
+
+def test_a_class_only_in_the_prediction_scores_worst_where_it_is_defined():
+    scores, _ = score_case(labels(1, 4), labels(1), CLASSES, RULER)
+    spleen = scores["spleen"]
+    assert [spleen[name] for name in ("dice", "iou", "nsd_1mm", "nsd_2mm")] == [0] * 4
+    assert spleen["hd95_mm"] == pytest.approx(DIAGONAL)
+    assert spleen["volume_difference_mm3"] == 40 * 6
+    assert spleen["specificity"] == pytest.approx(80 / 120)
+    assert math.isnan(spleen["sensitivity"])
+    assert math.isnan(spleen["relative_volume_difference"])
+
+
+def test_a_failed_case_is_never_better_than_an_empty_prediction():
+    reference = labels(1, 4)
+    failed = score_failure(reference, CLASSES, RULER)
+    empty, _ = score_case(labels(), reference, CLASSES, RULER)
+    for name in CLASSES:
+        assert failed[name] == empty[name] | {"specificity": 0.0}
+
+
+def test_a_failed_case_is_not_counted_for_classes_its_reference_lacks():
+    failed = score_failure(labels(1), CLASSES, RULER)
+    assert all(math.isnan(value) for value in failed["spleen"].values())
+
+
+def test_values_without_a_name_are_reported():
+    _, unnamed = score_case(labels(1, 7), labels(1, 4), CLASSES, RULER)
+    assert unnamed == 40
+
+
+def test_the_foreground_mean_leaves_uncounted_classes_out():
+    scores, _ = score_case(labels(1), labels(1), CLASSES, RULER)
+    assert foreground_mean(scores)["dice"] == 1
+    nothing, _ = score_case(labels(), labels(), CLASSES, RULER)
+    assert math.isnan(foreground_mean(nothing)["dice"])
