@@ -1,0 +1,5 @@
+"""`python -m leanseg` is the `leanseg` command."""
+
+from leanseg.cli import main
+
+main()
