@@ -1,1 +1,38 @@
-"""One 3D image and its geometry: strict readers and writers, orientation."""
+"""One 3D image and its geometry: strict readers and writers (NIfTI, MetaImage, NRRD), orientation."""
+
+from leanseg.volumes.geometry import Geometry
+from leanseg.volumes.header import Header
+from leanseg.volumes.orientation import check_orientation, from_orientation, orientation_spacing, to_orientation
+from leanseg.volumes.reading import (
+    SUFFIXES,
+    default_max_voxels,
+    read_channels,
+    read_frames,
+    read_header,
+    read_labels,
+    read_volume,
+    stem_of,
+    suffix_of,
+)
+from leanseg.volumes.volume import Volume
+from leanseg.volumes.writing import write_volume
+
+__all__ = [
+    "SUFFIXES",
+    "Geometry",
+    "Header",
+    "Volume",
+    "check_orientation",
+    "default_max_voxels",
+    "from_orientation",
+    "orientation_spacing",
+    "read_channels",
+    "read_frames",
+    "read_header",
+    "read_labels",
+    "read_volume",
+    "stem_of",
+    "suffix_of",
+    "to_orientation",
+    "write_volume",
+]

@@ -1,0 +1,114 @@
+"""MetaImage (.mha, and .mhd with its .raw or .zraw beside it).
+
+Source: the MetaIO documentation of ITK. Its coordinates are LPS+ mm and become RAS+ mm here.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanseg.volumes.errors import (
+    BrokenHeaderError,
+    OutsideDataFileError,
+    UnsupportedFeatureError,
+    UnsupportedVoxelTypeError,
+    WrongFormatError,
+)
+from leanseg.volumes.header import Header, Payload, make_header
+from leanseg.volumes.payload import check_readable, read_start
+from leanseg.volumes.text_header import beside, numbers, whole_numbers
+
+_LONGEST_HEADER = 1 << 16
+_VOXEL_TYPES = {
+    "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
+    "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}  # fmt: skip
+_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+
+
+def read_metaimage_header(path: Path) -> Header:
+    """Return the header of a .mha or .mhd file; the size of the data is not looked at."""
+    fields, first = _read_fields(path)
+    dimensions = whole_numbers(path, "NDims", _required(path, fields, "ndims"), 1)[0]
+    if not 2 <= dimensions <= 4:
+        raise BrokenHeaderError(path, f"{dimensions} dimensions")
+    shape = whole_numbers(path, "DimSize", _required(path, fields, "dimsize"), dimensions)
+    _refuse_unsupported(path, fields)
+    kind = _required(path, fields, "elementtype").upper()
+    if kind not in _VOXEL_TYPES:
+        raise UnsupportedVoxelTypeError(path, kind)
+    order = fields.get("elementbyteordermsb", fields.get("binarydatabyteordermsb", "False"))
+    stored = np.dtype(_VOXEL_TYPES[kind]).newbyteorder(">" if _is_true(order) else "<")
+    return make_header(path, shape, stored, _affine(path, fields, dimensions), _payload(path, fields, first))
+
+
+def _read_fields(path: Path) -> tuple[dict[str, str], int]:
+    """Return the fields by lower-case name, and the byte after the last line, which is ElementDataFile."""
+    start = read_start(path, _LONGEST_HEADER)
+    fields: dict[str, str] = {}
+    position = 0
+    while "elementdatafile" not in fields:
+        end = start.find(b"\n", position)
+        line = start[position : end if end >= 0 else len(start)]
+        name, equals, value = line.partition(b"=")
+        if not (equals and line.isascii()):
+            raise WrongFormatError(path, "a MetaImage file")
+        fields[name.strip().decode().lower()] = value.strip().decode()
+        position = end + 1 if end >= 0 else len(start)
+    return fields, position
+
+
+def _required(path: Path, fields: dict[str, str], name: str) -> str:
+    if name not in fields:
+        raise BrokenHeaderError(path, f"no field {name}")
+    return fields[name]
+
+
+def _refuse_unsupported(path: Path, fields: dict[str, str]) -> None:
+    save = "save it again as .nii.gz"
+    if fields.get("objecttype", "Image").lower() != "image":
+        raise UnsupportedFeatureError(path, f"an object of type {fields['objecttype']}", "name an image")
+    if not _is_true(fields.get("binarydata", "True")):
+        raise UnsupportedFeatureError(path, "voxels written as text", save)
+    if fields.get("elementnumberofchannels", "1") != "1":
+        raise UnsupportedFeatureError(path, "several channels per voxel", "save each channel as a file of its own")
+    if fields.get("headersize", "0") != "0":
+        raise UnsupportedFeatureError(path, "a data file that starts with something else (HeaderSize)", save)
+
+
+def _payload(path: Path, fields: dict[str, str], first: int) -> Payload:
+    compression = "zlib" if _is_true(fields.get("compresseddata", "False")) else ""
+    name = fields["elementdatafile"]
+    if name.upper() == "LOCAL":
+        return Payload(path, first, compression)
+    if name.upper().startswith("LIST"):
+        raise OutsideDataFileError(path, name)
+    return Payload(check_readable(beside(path, name)), 0, compression)
+
+
+def _affine(path: Path, fields: dict[str, str], dimensions: int) -> NDArray[np.float64]:
+    """Axis by axis, the matrix lists the direction each grows to; a fourth axis must not be mixed with space."""
+    directions, origin, spacing = np.eye(max(3, dimensions)), np.zeros(max(3, dimensions)), np.ones(max(3, dimensions))
+    for name in ("transformmatrix", "rotation", "orientation"):
+        if name in fields:
+            values = numbers(path, name, fields[name], dimensions**2)
+            directions[:dimensions, :dimensions] = values.reshape(dimensions, dimensions).T
+            break
+    for name in ("offset", "position", "origin"):
+        if name in fields:
+            origin[:dimensions] = numbers(path, name, fields[name], dimensions)
+            break
+    for name in ("elementspacing", "elementsize"):
+        if name in fields:
+            spacing[:dimensions] = numbers(path, name, fields[name], dimensions)
+            break
+    affine = np.eye(4)
+    affine[:3, :3] = _LPS_TO_RAS @ directions[:3, :3] * spacing[:3]
+    affine[:3, 3] = _LPS_TO_RAS @ origin[:3]
+    return affine
+
+
+def _is_true(text: str) -> bool:
+    return text.strip().lower() in {"true", "1"}

@@ -1,0 +1,37 @@
+"""What the text headers of MetaImage and NRRD have in common: numbers in words, and voxels in a file beside them."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanseg.volumes.errors import BrokenHeaderError, OutsideDataFileError
+
+
+def numbers(path: Path, field: str, text: str, count: int | None = None) -> NDArray[np.float64]:
+    """Return the numbers in `text`; `count` of them where given."""
+    try:
+        values = np.array([float(word) for word in text.split()], dtype=np.float64)
+    except ValueError:
+        raise BrokenHeaderError(path, f"{field} = {text[:60]!r} are not numbers") from None
+    if count is not None and len(values) != count:
+        raise BrokenHeaderError(path, f"{field} has {len(values)} numbers instead of {count}")
+    return values
+
+
+def whole_numbers(path: Path, field: str, text: str, count: int | None = None) -> tuple[int, ...]:
+    """Return the whole numbers in `text`; `count` of them where given."""
+    try:
+        values = tuple(int(word) for word in text.split())
+    except ValueError:
+        raise BrokenHeaderError(path, f"{field} = {text[:60]!r} are not whole numbers") from None
+    if count is not None and len(values) != count:
+        raise BrokenHeaderError(path, f"{field} has {len(values)} numbers instead of {count}")
+    return values
+
+
+def beside(path: Path, name: str) -> Path:
+    """Return the data file called `name` in the folder of header `path`; anything but a plain file name is refused."""
+    if not name or name in {".", ".."} or any(sign in name for sign in "/\\:%\0") or len(name.split()) > 1:
+        raise OutsideDataFileError(path, name)
+    return path.parent / name
