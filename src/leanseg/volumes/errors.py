@@ -112,7 +112,8 @@ class ImpossibleSizeError(InputError):
 
     def __init__(self, path: Path, shape: tuple[int, ...], declared: int, stored: int) -> None:
         super().__init__(
-            what=f"{path}: the header declares {_times(shape)} voxels ({declared:,} bytes), the file has {stored:,} bytes",
+            what=f"{path}: the header declares {_times(shape)} voxels ({declared:,} bytes), "
+            f"the file has {stored:,} bytes",
             why="so many voxels cannot be in it: it was cut off, or its header is wrong",
             fix=_COPY_AGAIN,
         )

@@ -5,6 +5,7 @@ Superior or Inferior. Turning an array from one code into another only transpose
 """
 
 import itertools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ def check_orientation(code: str) -> None:
     _parse(code)
 
 
-def to_orientation(array: NDArray, affine: NDArray[np.float64], target: str) -> NDArray:  # type: ignore[type-arg]
+def to_orientation(array: NDArray[Any], affine: NDArray[np.float64], target: str) -> NDArray[Any]:
     """Return a view of `array` (..., X, Y, Z) whose last three axes grow as `target` says.
 
     With target "SAR" axis -3 of the result grows to Superior, -2 to Anterior, -1 to Right.
@@ -44,15 +45,17 @@ def to_orientation(array: NDArray, affine: NDArray[np.float64], target: str) -> 
     order, flipped = _turn(affine, target)
     leading = array.ndim - 3
     turned = array.transpose(*range(leading), *(leading + axis for axis in order))
-    return turned[(..., *_steps(flipped))]
+    view: NDArray[Any] = turned[_steps(flipped)]
+    return view
 
 
-def from_orientation(array: NDArray, affine: NDArray[np.float64], target: str) -> NDArray:  # type: ignore[type-arg]
+def from_orientation(array: NDArray[Any], affine: NDArray[np.float64], target: str) -> NDArray[Any]:
     """Undo `to_orientation`: return a view (..., X, Y, Z) in the orientation of `affine`."""
     order, flipped = _turn(affine, target)
     leading = array.ndim - 3
     back = np.argsort(order)
-    return array[(..., *_steps(flipped))].transpose(*range(leading), *(leading + int(axis) for axis in back))
+    straight: NDArray[Any] = array[_steps(flipped)]
+    return straight.transpose(*range(leading), *(leading + int(axis) for axis in back))
 
 
 def orientation_spacing(affine: NDArray[np.float64], target: str) -> tuple[float, float, float]:
@@ -70,8 +73,9 @@ def _turn(affine: NDArray[np.float64], target: str) -> tuple[list[int], list[boo
     return order, [growing[axis] != up for axis, (_, up) in zip(order, wanted, strict=True)]
 
 
-def _steps(flipped: list[bool]) -> list[slice]:
-    return [slice(None, None, -1) if flip else slice(None) for flip in flipped]
+def _steps(flipped: list[bool]) -> tuple[Any, ...]:
+    """The index that runs backwards along the flipped ones of the last three axes."""
+    return (..., *(slice(None, None, -1 if flip else 1) for flip in flipped))
 
 
 def _parse(code: str) -> list[tuple[int, bool]]:

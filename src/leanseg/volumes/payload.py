@@ -39,7 +39,7 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
         if not status.st_size:
             raise EmptyFileError(path)
         with path.open("rb", buffering=0) as file:
-            yield file  # type: ignore[misc]
+            yield file
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(path) from error
     except OSError as error:
