@@ -1,0 +1,195 @@
+"""Judge a folder of predictions against references, case by case.
+
+Each case is read, measured and let go, a few at a time, so that memory does not grow with the cohort.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from leanseg.errors import InputError
+from leanseg.evaluation.pairing import BACKGROUND, NothingToJudgeError, Pair, find_pairs, foreground
+from leanseg.evaluation.scores import (
+    FIXED_TOLERANCE,
+    Ruler,
+    Scores,
+    foreground_mean,
+    score_case,
+    score_failure,
+    score_names,
+)
+from leanseg.evaluation.statistics import Summary, summarise
+from leanseg.machine import cores
+from leanseg.progress import Progress
+from leanseg.volumes import Volume, read_labels
+from leanseg.volumes.errors import GeometryMismatchError
+
+# Reading and measuring release Python's lock most of the time; each worker holds one case.
+_MOST_WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One case: its scores by class, or the worst ones and the reason why it failed."""
+
+    pair: Pair
+    scores: dict[str, Scores]  # empty when there is no reference to judge by
+    failure: str | None = None
+    unnamed: int = 0  # voxels of the prediction whose value has no name
+
+    @property
+    def foreground(self) -> Scores:
+        """Mean of each score over the classes that are counted in this case."""
+        return foreground_mean(self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """What was measured: every case with a reference, and what the cohort says as a whole."""
+
+    classes: dict[str, int]
+    tolerances: tuple[float, ...]
+    results: tuple[CaseResult, ...]
+    ignored: tuple[Path, ...]
+    summaries: dict[str, dict[str, Summary]]  # by class, then by score
+    foreground: dict[str, Summary]  # by score: each case's mean over its classes
+
+    @property
+    def failures(self) -> tuple[CaseResult, ...]:
+        """Cases that count as failed."""
+        return tuple(result for result in self.results if result.failure is not None)
+
+    def ranked(self) -> list[CaseResult]:
+        """Return the cases that could be judged, from the lowest to the highest foreground mean Dice."""
+        judged = [result for result in self.results if result.failure is None]
+        counted = [result for result in judged if math.isfinite(result.foreground["dice"])]
+        return sorted(counted, key=lambda result: (result.foreground["dice"], result.pair.name))
+
+
+class ToleranceError(InputError):
+    """A tolerance of surface Dice that is no length."""
+
+    def __init__(self, tolerance: float) -> None:
+        super().__init__(
+            what=f"a tolerance of {tolerance:g} mm",
+            why="surface Dice needs a distance in mm above 0 within which a surface counts as right",
+            fix="give a number such as --tolerance 2",
+        )
+
+
+class MissingPredictionError(InputError):
+    """A reference has no prediction."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            what=f"{name}: no prediction",
+            why="a missing prediction counts as a failed case",
+            fix="predict this case too, or judge against references of the predicted cases only",
+        )
+
+
+def measure_cohort(
+    predictions: Path,
+    references: Path,
+    *,
+    labels: dict[str, int] | None = None,
+    tolerance: float = 2.0,
+    images: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Cohort:
+    """Measure every case of `references`; arguments and errors are those of `report.evaluate`."""
+    if not (math.isfinite(tolerance) and tolerance > 0):
+        raise ToleranceError(tolerance)
+    progress = progress or Progress()
+    pairing = find_pairs(predictions, references, images)
+    classes = foreground(labels) if labels else pairing.classes
+    classes = classes or _classes_by_value(pairing.pairs, references, progress)
+    tolerances = tuple(sorted({FIXED_TOLERANCE, tolerance}))
+    results = tuple(_measure_all(pairing.pairs, classes, tolerances, progress))
+    *summaries, of_foreground = _summaries(results, list(classes), score_names(tolerances), seed)
+    return Cohort(
+        classes=classes,
+        tolerances=tolerances,
+        results=results,
+        ignored=pairing.ignored,
+        summaries=dict(zip(classes, summaries, strict=True)),
+        foreground=of_foreground,
+    )
+
+
+def read_pair(pair: Pair) -> tuple[Volume, Volume]:
+    """Return prediction and reference of a case. Raises an InputError when either is missing, broken or elsewhere."""
+    reference = read_labels(pair.reference)
+    return _read_prediction(pair, reference), reference
+
+
+def _measure_all(
+    pairs: Sequence[Pair], classes: Mapping[str, int], tolerances: tuple[float, ...], progress: Progress
+) -> Iterator[CaseResult]:
+    measure = partial(_measure, classes=classes, tolerances=tolerances)
+    with ThreadPoolExecutor(min(cores(), _MOST_WORKERS)) as workers:
+        yield from progress.track(workers.map(measure, pairs), "Measuring", total=len(pairs))
+
+
+def _measure(pair: Pair, classes: Mapping[str, int], tolerances: tuple[float, ...]) -> CaseResult:
+    try:
+        reference = read_labels(pair.reference)
+    except InputError as error:
+        return CaseResult(pair, {}, failure=f"reference: {error.what}")
+    ruler = Ruler.of(reference.geometry.shape, reference.geometry.spacing, tolerances)
+    try:
+        prediction = _read_prediction(pair, reference)
+    except InputError as error:
+        return CaseResult(pair, score_failure(reference.array, classes, ruler), failure=error.what)
+    scores, unnamed = score_case(prediction.array, reference.array, classes, ruler)
+    return CaseResult(pair, scores, unnamed=unnamed)
+
+
+def _read_prediction(pair: Pair, reference: Volume) -> Volume:
+    if pair.prediction is None:
+        raise MissingPredictionError(pair.name)
+    prediction = read_labels(pair.prediction)
+    if not prediction.geometry.matches(reference.geometry):
+        raise GeometryMismatchError(pair.reference, pair.prediction, _difference(prediction, reference))
+    return prediction
+
+
+def _difference(prediction: Volume, reference: Volume) -> str:
+    shapes = [" x ".join(map(str, volume.geometry.shape)) for volume in (prediction, reference)]
+    if shapes[0] != shapes[1]:
+        return f"{shapes[0]} voxels instead of {shapes[1]}"
+    apart = prediction.geometry.corner_distance(reference.geometry)
+    return f"the same voxels lie up to {apart:.3g} mm apart"
+
+
+def _classes_by_value(pairs: Sequence[Pair], references: Path, progress: Progress) -> dict[str, int]:
+    with ThreadPoolExecutor(min(cores(), _MOST_WORKERS)) as workers:
+        found = progress.track(workers.map(_values, pairs), "Looking for classes", total=len(pairs))
+        values = sorted(set[int]().union(*found) - {BACKGROUND})
+    if not values:
+        raise NothingToJudgeError(references, "no reference holds a class", "check that these are the label maps")
+    return {f"label_{value}": value for value in values}
+
+
+def _values(pair: Pair) -> set[int]:
+    try:
+        return set(np.unique(read_labels(pair.reference).array).tolist())
+    except InputError:
+        return set()  # named as a failure when the case is measured
+
+
+def _summaries(
+    results: Sequence[CaseResult], classes: Sequence[str], names: Sequence[str], seed: int
+) -> list[dict[str, Summary]]:
+    """Return the summary of each score, by name: one dictionary per class, and at last that of the foreground mean."""
+    rows = [[*(result.scores.get(name, {}) for name in classes), result.foreground] for result in results]
+    table = [[scores.get(name, math.nan) for scores in row for name in names] for row in rows]
+    # One table for everything, so that each resample of cases is drawn once.
+    columns = iter(summarise(np.array(table, dtype=np.float64), seed=seed))
+    return [{name: next(columns) for name in names} for _ in range(len(classes) + 1)]

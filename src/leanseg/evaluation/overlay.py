@@ -1,0 +1,276 @@
+"""A picture of one case: where a prediction agrees with its reference, what it missed and what it added.
+
+Three planes through the scan, all at one scale in mm, as a radiologist hangs them: the patient's right on the left of
+axial and coronal planes, anterior on the left of the sagittal one. Each plane is the slice with most foreground.
+Colours are those of Okabe and Ito (Color Universal Design, 2008), which colour-blind people can tell apart.
+"""
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanseg.volumes import orientation_spacing, to_orientation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Axes that grow to Left, Posterior, Inferior: every plane is then drawn as [row, column] from its top left corner.
+_HANGING = "LPI"
+
+_FOUND, _MISSED, _ADDED, _CONFUSED = "#009E73", "#56B4E9", "#E69F00", "#CC79A7"
+_KINDS = (  # name in the legend, colour, opacity
+    ("found", _FOUND, 0.38),
+    ("missed", _MISSED, 0.85),
+    ("added", _ADDED, 0.85),
+    ("wrong class", _CONFUSED, 0.85),
+)
+_BACKDROP, _INK, _FAINT = "#101418", "#F2F4F6", "#AAB4BE"
+
+# Inches.
+_WIDTH, _TALLEST, _GAP, _SIDE, _FOOT, _LINE = 11.0, 5.2, 0.45, 0.45, 0.75, 0.24
+_MOST_NAMES = 24  # classes named in the title; of more, those with the lowest Dice
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What is drawn: two label maps (X, Y, Z) on one grid, its 4x4 affine to RAS+ mm, classes, and the scan behind."""
+
+    prediction: NDArray[Any]
+    reference: NDArray[Any]
+    affine: NDArray[np.float64]
+    classes: Mapping[str, int]
+    image: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """One slice as [row, column]: voxel size in mm (down, across), letters at its left, right, top and bottom."""
+
+    name: str
+    letters: str
+    step: tuple[float, float]
+    prediction: NDArray[Any]
+    reference: NDArray[Any]
+    image: NDArray[Any] | None
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Height and width in mm."""
+        rows, columns = self.reference.shape
+        return rows * self.step[0], columns * self.step[1]
+
+
+def draw_overlay(overlay: Overlay, path: Path, *, title: str, dice: Mapping[str, float]) -> None:
+    """Write the picture as PNG to `path`. `dice` holds the case's Dice by class; NaN where it is not counted."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    planes = _planes(overlay)
+    lines = _dice_lines(dice)
+    scale = _scale(planes)
+    head = 0.95 + _LINE * len(lines)
+    panels_height = scale * max(plane.size[0] for plane in planes)
+    figure = Figure(figsize=(_WIDTH, head + panels_height + _FOOT), dpi=130, facecolor=_BACKDROP)
+    FigureCanvasAgg(figure)
+    _write_head(figure, title, lines)
+    _place_panels(figure, planes, scale, head, _window(overlay.image))
+    _add_legend(figure, several=len(overlay.classes) > 1)
+    figure.savefig(path, format="png")
+
+
+def _planes(overlay: Overlay) -> list[_Plane]:
+    values = list(overlay.classes.values())
+    prediction, reference = (
+        to_orientation(np.where(np.isin(labels, values), labels, 0), overlay.affine, _HANGING)
+        for labels in (overlay.prediction, overlay.reference)
+    )
+    image = None if overlay.image is None else to_orientation(overlay.image, overlay.affine, _HANGING)
+    spacing = orientation_spacing(overlay.affine, _HANGING)
+    foreground = (prediction != 0) | (reference != 0)
+    window = _window_around(foreground, spacing)
+    planes = []
+    for name, axis, letters in (("axial", 2, "RLAP"), ("coronal", 1, "RLSI"), ("sagittal", 0, "APSI")):
+        others = tuple(other for other in range(3) if other != axis)
+        at = int(foreground.sum(axis=others).argmax())
+        cut = tuple(at if other == axis else window[other] for other in range(3))
+        planes.append(
+            _Plane(
+                name=name,
+                letters=letters,
+                step=(spacing[others[1]], spacing[others[0]]),
+                prediction=prediction[cut].T,
+                reference=reference[cut].T,
+                image=None if image is None else image[cut].T,
+            )
+        )
+    return planes
+
+
+def _window_around(foreground: NDArray[np.bool_], spacing: Sequence[float]) -> list[slice]:
+    """Return the part of each axis that is shown: the foreground and as much again around it, at least 15 mm."""
+    window = []
+    for axis, step in enumerate(spacing):
+        used = np.flatnonzero(foreground.any(axis=tuple(other for other in range(3) if other != axis)))
+        first, last = (int(used[0]), int(used[-1])) if used.size else (0, foreground.shape[axis] - 1)
+        margin = max(math.ceil(15 / step), (last - first) // 2)
+        window.append(slice(max(0, first - margin), last + 1 + margin))
+    return window
+
+
+def _scale(planes: Sequence[_Plane]) -> float:
+    """Return inches per mm, one for all planes."""
+    room = _WIDTH - 2 * _SIDE - _GAP * (len(planes) - 1)
+    return min(room / sum(plane.size[1] for plane in planes), _TALLEST / max(plane.size[0] for plane in planes))
+
+
+def _window(image: NDArray[Any] | None) -> tuple[float, float]:
+    """Return the grey values drawn black and white."""
+    if image is None:
+        return 0.0, 1.0
+    low, high = np.percentile(image, [0.5, 99.8])
+    return float(low), float(high) if high > low else float(low) + 1.0
+
+
+def _dice_lines(dice: Mapping[str, float]) -> list[str]:
+    counted = {name: value for name, value in dice.items() if math.isfinite(value)}
+    mean = sum(counted.values()) / len(counted) if counted else math.nan
+    shown = sorted(sorted(counted, key=counted.__getitem__)[:_MOST_NAMES], key=list(counted).index)
+    # A no-break space keeps a name and its number on one line.
+    entries = [f"{name} {counted[name]:.3f}".replace(" ", "\u00a0") for name in shown]
+    if len(counted) > len(shown):
+        entries.append(f"{len(counted) - len(shown)}\u00a0better\u00a0classes")
+    text = "   ".join([f"Dice\u00a0{mean:.3f}", *entries]) if len(counted) > 1 else f"Dice   {''.join(entries)}"
+    return textwrap.wrap(text, width=118, break_long_words=True, drop_whitespace=True) or [text]
+
+
+def _write_head(figure: "Figure", title: str, lines: Sequence[str]) -> None:
+    height = figure.get_size_inches()[1]
+    left = _SIDE / _WIDTH
+    # Names of files and classes may hold a $: it is no formula.
+    figure.text(left, 1 - 0.40 / height, title, color=_INK, size=15, weight="bold", va="center", parse_math=False)
+    for number, line in enumerate(lines):
+        down = 0.72 + _LINE * number
+        figure.text(left, 1 - down / height, line, color=_FAINT, size=10.5, va="center", parse_math=False)
+
+
+def _place_panels(
+    figure: "Figure", planes: Sequence[_Plane], scale: float, head: float, window: tuple[float, float]
+) -> None:
+    height = figure.get_size_inches()[1]
+    tallest = scale * max(plane.size[0] for plane in planes)
+    used = scale * sum(plane.size[1] for plane in planes) + _GAP * (len(planes) - 1)
+    left = (_WIDTH - used) / 2
+    for plane in planes:
+        tall, wide = (scale * extent for extent in plane.size)
+        bottom = height - head - (tallest + tall) / 2
+        axes = figure.add_axes((left / _WIDTH, bottom / height, wide / _WIDTH, tall / height))
+        _draw_plane(axes, plane, window)
+        left += wide + _GAP
+    _add_scale_bar(figure, planes, scale)
+
+
+def _draw_plane(axes: "Axes", plane: _Plane, window: tuple[float, float]) -> None:
+    from matplotlib.collections import LineCollection
+
+    tall, wide = plane.size
+    extent = (0.0, wide, tall, 0.0)
+    scan = np.zeros(plane.reference.shape) if plane.image is None else plane.image
+    axes.imshow(scan, cmap="gray", vmin=window[0], vmax=window[1], extent=extent, interpolation="bilinear")
+    axes.imshow(_colours(plane.prediction, plane.reference), extent=extent, interpolation="nearest")
+    outline = _outline(plane.reference, plane.step)
+    axes.add_collection(LineCollection(outline, colors="black", linewidths=2.6, alpha=0.55, capstyle="round"))
+    axes.add_collection(LineCollection(outline, colors="white", linewidths=1.2, capstyle="round"))
+    axes.set(xlim=(0, wide), ylim=(tall, 0), xticks=[], yticks=[], aspect="equal")
+    axes.set_title(plane.name, color=_FAINT, size=10, pad=5)
+    for spine in axes.spines.values():
+        spine.set_color("#3A424A")
+    for letter, (x, y), shift in zip(
+        plane.letters,
+        ((0, 0.5), (1, 0.5), (0.5, 1), (0.5, 0)),
+        ((9, 0), (-9, 0), (0, -9), (0, 9)),
+        strict=True,
+    ):
+        axes.annotate(
+            letter,
+            (x, y),
+            xycoords="axes fraction",
+            xytext=shift,
+            textcoords="offset points",
+            color=_INK,
+            size=9,
+            ha="center",
+            va="center",
+            path_effects=_halo(),
+        )
+
+
+def _colours(prediction: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:
+    """Return (rows, columns, 4): red, green, blue and opacity of each voxel, transparent where both have nothing."""
+    from matplotlib.colors import to_rgba
+
+    picture = np.zeros((*reference.shape, 4))
+    predicted, referred, same = prediction != 0, reference != 0, prediction == reference
+    where = (referred & same, referred & ~predicted, predicted & ~referred, referred & predicted & ~same)
+    for mask, (_, colour, opacity) in zip(where, _KINDS, strict=True):
+        picture[mask] = to_rgba(colour, opacity)
+    return picture
+
+
+def _outline(labels: NDArray[Any], step: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the voxel edges between different labels as segments (N, 2 ends, (x, y) in mm)."""
+    padded = np.pad(labels, 1)
+    segments = []
+    for axis in range(2):
+        along = np.argwhere(np.diff(padded, axis=axis) != 0)  # the edge after voxel (row, column) of `padded`
+        start = along - 1 + np.eye(2, dtype=int)[axis]
+        end = start + np.eye(2, dtype=int)[1 - axis]
+        segments.append(np.stack([start, end], axis=1))
+    return np.concatenate(segments)[..., ::-1] * np.array(step[::-1])
+
+
+def _add_scale_bar(figure: "Figure", planes: Sequence[_Plane], scale: float) -> None:
+    from matplotlib.lines import Line2D
+
+    narrowest = min(plane.size[1] for plane in planes)
+    length = max([mm for mm in (1, 2, 5, 10, 20, 50, 100) if mm <= narrowest / 2], default=1)
+    height = figure.get_size_inches()[1]
+    right, y = 1 - _SIDE / _WIDTH, 0.34 / height
+    figure.add_artist(Line2D([right - length * scale / _WIDTH, right], [y, y], color=_INK, linewidth=2))
+    middle = right - length * scale / _WIDTH / 2
+    figure.text(middle, y + 0.08 / height, f"{length} mm", color=_FAINT, size=9, ha="center", va="bottom")
+
+
+def _add_legend(figure: "Figure", *, several: bool) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    height = figure.get_size_inches()[1]
+    kinds = _KINDS if several else _KINDS[:-1]
+    handles: list[Any] = [Line2D([], [], color="white", linewidth=1.6, label="reference")]
+    handles += [Patch(facecolor=colour, alpha=max(opacity, 0.6), label=name) for name, colour, opacity in kinds]
+    figure.legend(
+        handles=handles,
+        loc="center left",
+        bbox_to_anchor=(_SIDE / _WIDTH, 0.36 / height),
+        ncols=len(handles),
+        frameon=False,
+        labelcolor=_INK,
+        fontsize=10,
+        handlelength=1.4,
+        columnspacing=1.6,
+        borderpad=0,
+        borderaxespad=0,
+    )
+
+
+def _halo() -> list[Any]:
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=2.5, foreground="black", alpha=0.7)]

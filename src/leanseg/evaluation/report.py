@@ -1,0 +1,187 @@
+"""The report on a cohort: a folder with metrics.csv, metrics.json and pictures of the best, median and worst case."""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from leanseg import __version__
+from leanseg.errors import InputError
+from leanseg.evaluation.cohort import CaseResult, Cohort, measure_cohort, read_pair
+from leanseg.evaluation.conventions import CONVENTIONS
+from leanseg.evaluation.scores import score_names
+from leanseg.evaluation.statistics import Summary
+from leanseg.progress import Progress
+from leanseg.storage import refuse_if_used, whole_folder, write_json
+from leanseg.volumes import Volume, read_frames
+from leanseg.volumes.errors import GeometryMismatchError
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A finished report: what was measured, and where it was written."""
+
+    cohort: Cohort
+    folder: Path
+    figures: dict[str, str]  # "best", "median", "worst" -> file name in `folder`
+    record: dict[str, Any]  # what metrics.json holds
+
+    @property
+    def failures(self) -> tuple[CaseResult, ...]:
+        """Cases that count as failed."""
+        return self.cohort.failures
+
+
+class OutputHoldsInputError(InputError):
+    """Replacing the output folder would delete what is to be judged."""
+
+    def __init__(self, out: Path, inside: Path) -> None:
+        super().__init__(
+            what=f"{out}: {inside} is in this folder",
+            why="the report replaces the output folder as a whole, and what is judged would be deleted",
+            fix="choose an output folder of its own",
+        )
+
+
+def evaluate(
+    predictions: Path,
+    references: Path,
+    out: Path,
+    *,
+    labels: dict[str, int] | None = None,
+    tolerance: float = 2.0,
+    images: Path | None = None,
+    overwrite: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Judge the label maps in `predictions` by `references` and write the report into the folder `out`.
+
+    `references` is a folder of label maps or a data set with a dataset.json; cases are matched by file name without
+    suffix. `labels` (name -> value) defaults to those of the data set, then those in the predictions' sidecars, then
+    every value found. `tolerance` is that of surface Dice in mm, beside the fixed 1 mm. `images` is a folder of scans
+    to show behind the pictures. Cases that fail are in the result's `failures`; they never raise.
+    Raises an InputError when a folder is missing or empty, no name agrees, or `out` is used and not `overwrite`.
+    """
+    progress = progress or Progress()
+    refuse_if_used(out, overwrite=overwrite)
+    for folder in (predictions, references, images):
+        if folder is not None and folder.resolve().is_relative_to(out.resolve()):
+            raise OutputHoldsInputError(out, folder)
+    cohort = measure_cohort(
+        predictions,
+        references,
+        labels=labels,
+        tolerance=tolerance,
+        images=images,
+        seed=seed,
+        progress=progress,
+    )
+    with whole_folder(out) as folder:
+        figures = _draw(cohort, folder, progress)
+        record = _record(cohort, predictions, references, seed, figures)
+        _write_csv(cohort, folder / "metrics.csv")
+        write_json(folder / "metrics.json", record)
+    return Evaluation(cohort=cohort, folder=out, figures=figures, record=record)
+
+
+def _write_csv(cohort: Cohort, path: Path) -> None:
+    """Write one row per case and class; an empty cell is a score that is not counted."""
+    names = score_names(cohort.tolerances)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["case", "class", "label", "status", *names])
+        for result in cohort.results:
+            status = "judged" if result.failure is None else "failed"
+            for name, value in cohort.classes.items():
+                scores = result.scores.get(name, {})
+                cells = [_cell(scores.get(score, math.nan)) for score in names]
+                writer.writerow([result.pair.name, name, value, status, *cells])
+
+
+def _cell(score: float) -> str:
+    return f"{score:.6g}" if math.isfinite(score) else ""
+
+
+def _record(cohort: Cohort, predictions: Path, references: Path, seed: int, figures: dict[str, str]) -> dict[str, Any]:
+    return {
+        "leanseg": __version__,
+        "predictions": str(predictions),
+        "references": str(references),
+        "classes": cohort.classes,
+        "tolerances_mm": list(cohort.tolerances),
+        "seed": seed,
+        "cases": {"all": len(cohort.results), "failed": len(cohort.failures)},
+        "scores": {
+            name: {score: _summary(summary) for score, summary in of_class.items()}
+            for name, of_class in cohort.summaries.items()
+        },
+        "foreground_mean": {score: _summary(summary) for score, summary in cohort.foreground.items()},
+        "failures": [{"case": result.pair.name, "reason": result.failure} for result in cohort.failures],
+        "ignored_predictions": [path.name for path in cohort.ignored],
+        "voxels_without_a_class": {result.pair.name: result.unnamed for result in cohort.results if result.unnamed},
+        "figures": figures,
+        "conventions": CONVENTIONS,
+    }
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    return {
+        "n": summary.n,
+        "mean": _number(summary.mean),
+        "median": _number(summary.median),
+        "sd": _number(summary.sd),
+        "interval": [summary.low, summary.high] if math.isfinite(summary.low) else None,
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _draw(cohort: Cohort, folder: Path, progress: Progress) -> dict[str, str]:
+    """Draw the best, median and worst case into `folder`; return the names of the files by rank."""
+    chosen = _chosen(cohort.ranked())
+    for rank, result in progress.track(chosen.items(), "Drawing", total=len(chosen)):
+        _draw_case(result, rank, cohort.classes, folder / f"{rank}.png", progress)
+    return {rank: f"{rank}.png" for rank in chosen}
+
+
+def _chosen(ranked: Sequence[CaseResult]) -> dict[str, CaseResult]:
+    """Choose up to three different cases from those ranked upwards; of one case there is only a median."""
+    chosen = {}
+    if len(ranked) > 1:
+        chosen["best"] = ranked[-1]
+    if len(ranked) != 2 and ranked:
+        chosen["median"] = ranked[(len(ranked) - 1) // 2]
+    if len(ranked) > 1:
+        chosen["worst"] = ranked[0]
+    return chosen
+
+
+def _draw_case(result: CaseResult, rank: str, classes: dict[str, int], path: Path, progress: Progress) -> None:
+    from leanseg.evaluation.overlay import Overlay, draw_overlay
+
+    prediction, reference = read_pair(result.pair)
+    image = None
+    if result.pair.image is not None:
+        try:
+            image = _read_scan(result.pair.image, reference)
+        except InputError as error:
+            progress.note(f"{rank} case {result.pair.name} is drawn without its scan: {error.what}")
+    overlay = Overlay(prediction.array, reference.array, reference.geometry.affine, classes, image)
+    title = f"{rank.capitalize()} case: {result.pair.name}"
+    dice = {name: scores["dice"] for name, scores in result.scores.items()}
+    draw_overlay(overlay, path, title=title, dice=dice)
+
+
+def _read_scan(path: Path, reference: Volume) -> NDArray[Any]:
+    """Return the first channel (X, Y, Z) of a scan that lies on the reference's grid."""
+    frames, geometry = read_frames(path, nan=0.0)
+    if not geometry.matches(reference.geometry):
+        raise GeometryMismatchError(reference.path or Path("reference"), path, "its voxels lie elsewhere")
+    return frames if frames.ndim == 3 else frames[..., 0]
