@@ -146,7 +146,9 @@ def _dice_lines(dice: Mapping[str, float]) -> list[str]:
     entries = [f"{name} {counted[name]:.3f}".replace(" ", "\u00a0") for name in shown]
     if len(counted) > len(shown):
         entries.append(f"{len(counted) - len(shown)}\u00a0better\u00a0classes")
-    text = "   ".join([f"Dice\u00a0{mean:.3f}", *entries]) if len(counted) > 1 else f"Dice   {''.join(entries)}"
+    text = (
+        "   ".join([f"mean\u00a0Dice\u00a0{mean:.3f}", *entries]) if len(counted) > 1 else f"Dice   {''.join(entries)}"
+    )
     return textwrap.wrap(text, width=118, break_long_words=True, drop_whitespace=True) or [text]
 
 
@@ -184,7 +186,7 @@ def _draw_plane(axes: "Axes", plane: _Plane, window: tuple[float, float]) -> Non
     scan = np.zeros(plane.reference.shape) if plane.image is None else plane.image
     axes.imshow(scan, cmap="gray", vmin=window[0], vmax=window[1], extent=extent, interpolation="bilinear")
     axes.imshow(_colours(plane.prediction, plane.reference), extent=extent, interpolation="nearest")
-    outline = _outline(plane.reference, plane.step)
+    outline = list(_outline(plane.reference, plane.step))
     axes.add_collection(LineCollection(outline, colors="black", linewidths=2.6, alpha=0.55, capstyle="round"))
     axes.add_collection(LineCollection(outline, colors="white", linewidths=1.2, capstyle="round"))
     axes.set(xlim=(0, wide), ylim=(tall, 0), xticks=[], yticks=[], aspect="equal")
@@ -232,7 +234,8 @@ def _outline(labels: NDArray[Any], step: tuple[float, float]) -> NDArray[np.floa
         start = along - 1 + np.eye(2, dtype=int)[axis]
         end = start + np.eye(2, dtype=int)[1 - axis]
         segments.append(np.stack([start, end], axis=1))
-    return np.concatenate(segments)[..., ::-1] * np.array(step[::-1])
+    rows_and_columns: NDArray[np.float64] = np.concatenate(segments) * np.array(step)
+    return rows_and_columns[..., ::-1]
 
 
 def _add_scale_bar(figure: "Figure", planes: Sequence[_Plane], scale: float) -> None:
