@@ -7,6 +7,7 @@ from leanseg.learning.layers.depth_shift import (
     ResidualDepthShift,
     shift_along_depth,
 )
+from leanseg.learning.layers.joining import join_channels
 from leanseg.learning.layers.slices import fold_slices, unfold_slices
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "HardDepthShift",
     "ResidualDepthShift",
     "fold_slices",
+    "join_channels",
     "shift_along_depth",
     "unfold_slices",
 ]

@@ -5,6 +5,8 @@ Each module takes slices (B * D, C, H, W) together with D, or volumes (B, C, D, 
 Slices that would come from outside a volume are zero, and volumes of one batch never mix.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -39,11 +41,46 @@ def shift_along_depth(x: Tensor, depth: int, moved: int) -> Tensor:
 
     x: slices (B * depth, C, H, W). Returns the same shape; the channels after 2 * moved stay where they are.
     """
+    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+        return _joined(x, depth, moved)
+    shifted: Tensor = _ShiftInPlace.apply(x, depth, moved)
+    return shifted
+
+
+def _joined(x: Tensor, depth: int, moved: int) -> Tensor:
+    """The shift in operations that exported graphs have."""
     volumes = x.view(-1, depth, *x.shape[1:])
     border = volumes.new_zeros(()).expand(volumes.shape[0], 1, moved, *x.shape[2:])
     from_previous = torch.cat([border, volumes[:, :-1, :moved]], dim=1)
     from_next = torch.cat([volumes[:, 1:, moved : 2 * moved], border], dim=1)
     return torch.cat([from_previous, from_next, volumes[:, :, 2 * moved :]], dim=2).flatten(0, 1)
+
+
+class _ShiftInPlace(torch.autograd.Function):
+    """The shift as one copy in which the moved channels are overwritten.
+
+    Concatenating slices loses channels_last, which costs more in the layers around than the shift itself.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, depth: int, moved: int) -> Tensor:
+        ctx.depth, ctx.moved = depth, moved
+        return _overwritten(x, depth, slice(0, moved), slice(moved, 2 * moved))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        # What went to the next slice comes back from it.
+        return _overwritten(gradients[0], ctx.depth, slice(ctx.moved, 2 * ctx.moved), slice(0, ctx.moved)), None, None
+
+
+def _overwritten(x: Tensor, depth: int, to_next: slice, to_previous: slice) -> Tensor:
+    out = x.clone()
+    source, target = (slices.view(-1, depth, *x.shape[1:]) for slices in (x, out))
+    target[:, 1:, to_next] = source[:, :-1, to_next]
+    target[:, :1, to_next] = 0
+    target[:, :-1, to_previous] = source[:, 1:, to_previous]
+    target[:, -1:, to_previous] = 0
+    return out
 
 
 class DepthShift(nn.Module):
@@ -104,5 +141,5 @@ class DistillDepthShift(DepthShift):
 
     def exchange(self, x: Tensor, depth: int) -> Tensor:
         """Distil slices (B * depth, C, H, W), then shift what was distilled for the neighbours."""
-        distilled = self.distill(x[:, self.untouched :])
-        return shift_along_depth(torch.cat([distilled, x[:, : self.untouched]], dim=1), depth, self.moved)
+        untouched, taking_part = x.split([self.untouched, 4 * self.moved], dim=1)
+        return shift_along_depth(torch.cat([self.distill(taking_part), untouched], dim=1), depth, self.moved)

@@ -8,12 +8,11 @@ size from end to end.
 from collections.abc import Callable
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from leanseg.errors import InputError
-from leanseg.learning.layers import DepthShift, fold_slices, unfold_slices
+from leanseg.learning.layers import DepthShift, fold_slices, join_channels, unfold_slices
 
 DIVISOR = (1, 16, 16)
 
@@ -75,7 +74,7 @@ class UNet(nn.Module):
             skips.append(x)
             x = block(_halved(x), depth)
         for block in self.decoder:
-            x = block(torch.cat([skips.pop(), _doubled(x)], dim=1), depth)
+            x = block(join_channels(skips.pop(), _doubled(x)), depth)
         logits: Tensor = self.head(x)
         return logits
 
