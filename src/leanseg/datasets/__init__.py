@@ -1,17 +1,30 @@
 """Many cases: where their files lie, what is wrong with them, what they look like, how they are split."""
 
+from leanseg.datasets.cache_folder import cache_folder
 from leanseg.datasets.cases import Case, Dataset
+from leanseg.datasets.checking import CheckReport, Problem, check_dataset
+from leanseg.datasets.fingerprint import Fingerprint, fingerprint
+from leanseg.datasets.folders import open_folders
 from leanseg.datasets.layouts import open_dataset
+from leanseg.datasets.scans import find_cases
 from leanseg.datasets.splits import Fold, Splits, make_splits, read_splits, write_splits
 from leanseg.datasets.subjects import with_subjects
 
 __all__ = [
     "Case",
+    "CheckReport",
     "Dataset",
+    "Fingerprint",
     "Fold",
+    "Problem",
     "Splits",
+    "cache_folder",
+    "check_dataset",
+    "find_cases",
+    "fingerprint",
     "make_splits",
     "open_dataset",
+    "open_folders",
     "read_splits",
     "with_subjects",
     "write_splits",

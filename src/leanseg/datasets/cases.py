@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leanseg.errors import InputError
+from leanseg.volumes import SUFFIXES
 
 # nnU-Net's convention: <case>_0000.nii.gz, <case>_0001.nii.gz are two channels of one case.
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})", re.DOTALL)
@@ -66,8 +67,6 @@ def split_channel(stem: str) -> tuple[str, int | None]:
 
 def scans_in(folder: Path) -> list[Path]:
     """Return the volumes that lie directly in `folder`, sorted; hidden files and macOS '._' twins are left out."""
-    from leanseg.volumes import SUFFIXES
-
     suffixes = tuple(SUFFIXES)
     if not folder.is_dir():
         return []

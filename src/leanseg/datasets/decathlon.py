@@ -13,6 +13,7 @@ from leanseg.datasets.channels import channel_names
 from leanseg.datasets.documents import DocumentError, inner_path, validated
 from leanseg.datasets.labels import label_values
 from leanseg.errors import InputError
+from leanseg.volumes import stem_of
 
 
 class _Entry(BaseModel):
@@ -72,8 +73,6 @@ def _unlabelled(document: Path, index: int, entry: str | _Unlabelled) -> Case:
 
 
 def _name(document: Path, key: str, image: Path) -> str:
-    from leanseg.volumes import stem_of
-
     try:
         stem = stem_of(image)
     except InputError as error:

@@ -23,7 +23,7 @@ class DocumentError(InputError):
     def __init__(self, path: Path, key: str, reason: str, fix: str) -> None:
         super().__init__(
             what=f"{path}: {key}: {reason}" if key else f"{path}: {reason}",
-            why="leanseg does not guess what a data set's own description means",
+            why="leanseg does not guess what a file that breaks its own format means",
             fix=fix,
         )
         self.key = key

@@ -1,12 +1,18 @@
 """What the values in label files mean: checked once, the same way for every layout."""
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from leanseg.datasets.documents import DocumentError
 
 # Label maps are written with 16 bits at most.
 LARGEST_VALUE = 2**16 - 1
+_BLOCK_VOXELS = 2**20
 
 
 def label_values(document: Path, pairs: Iterable[tuple[str, int | str]]) -> dict[str, int]:
@@ -26,6 +32,25 @@ def label_values(document: Path, pairs: Iterable[tuple[str, int | str]]) -> dict
     if len(labels) == 1:
         raise DocumentError(document, "labels", "names no class but the background", "add the classes to segment")
     return dict(sorted(labels.items(), key=lambda item: item[1]))
+
+
+def count_values(array: NDArray[Any]) -> dict[int, int]:
+    """Return value -> number of voxels that have it, by rising value. array: whole numbers, any shape.
+
+    Works through one block after the other: counting wants 8 bytes per voxel, label maps have one or two.
+    """
+    flat = array.ravel(order="K")
+    counts: Counter[int] = Counter()
+    for start in range(0, flat.size, _BLOCK_VOXELS):
+        block = flat[start : start + _BLOCK_VOXELS]
+        if block.min() >= 0 and block.max() <= LARGEST_VALUE:
+            numbers = np.bincount(block.astype(np.intp))
+            values = np.flatnonzero(numbers)
+            numbers = numbers[values]
+        else:
+            values, numbers = np.unique(block, return_counts=True)
+        counts.update(dict(zip(values.tolist(), numbers.tolist(), strict=True)))
+    return dict(sorted(counts.items()))
 
 
 def _number(document: Path, name: str, raw: int | str) -> int:

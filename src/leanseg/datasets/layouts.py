@@ -1,7 +1,5 @@
 """Open a data set, whichever of the known layouts it has."""
 
-import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +7,7 @@ from leanseg.datasets.cases import Case, Dataset, scans_in
 from leanseg.datasets.decathlon import open_decathlon
 from leanseg.datasets.documents import DocumentError, closest, read_object
 from leanseg.datasets.nnunet import open_nnunet
-from leanseg.datasets.subjects import subjects_in_tables
+from leanseg.datasets.subjects import with_table
 from leanseg.errors import InputError
 
 __all__ = ["Case", "Dataset", "NotADatasetError", "open_dataset"]
@@ -37,8 +35,7 @@ def open_dataset(path: Path) -> Dataset:
     """
     document = _description(path)
     content = read_object(document)
-    dataset = _layout(document, content)
-    return _with_table(dataset, subjects_in_tables(dataset.root))
+    return with_table(_layout(document, content))
 
 
 def _description(path: Path) -> Path:
@@ -75,8 +72,3 @@ def _layout(document: Path, content: dict[str, Any]) -> Dataset:
     near = [(key, hint) for key in content if (hint := closest(key, _KEYS))]
     fix = f"{near[0][0]!r}: {near[0][1]}" if near else "add the keys of one of the two layouts"
     raise DocumentError(document, near[0][0] if near else "", reason, fix)
-
-
-def _with_table(dataset: Dataset, subjects: Mapping[str, str]) -> Dataset:
-    cases = tuple(dataclasses.replace(case, subject=case.subject or subjects.get(case.name)) for case in dataset.cases)
-    return dataclasses.replace(dataset, cases=cases)

@@ -12,6 +12,7 @@ from leanseg.datasets.cases import Case, Dataset, NoCasesError, by_name, scans_i
 from leanseg.datasets.channels import channel_names
 from leanseg.datasets.documents import DocumentError, closest, validated
 from leanseg.datasets.labels import label_values
+from leanseg.volumes import SUFFIXES
 
 
 class _Description(BaseModel):
@@ -59,8 +60,6 @@ def open_nnunet(document: Path, content: dict[str, Any]) -> Dataset:
 
 
 def _ending(document: Path, ending: str) -> str:
-    from leanseg.volumes import SUFFIXES
-
     if ending not in SUFFIXES:
         fix = closest(ending, SUFFIXES) or f"convert the files to one of {', '.join(SUFFIXES)}"
         raise DocumentError(document, "file_ending", f"{ending!r} is no format leanseg reads", fix)

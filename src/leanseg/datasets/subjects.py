@@ -49,16 +49,14 @@ class MissingSubjectError(InputError):
         )
 
 
-def subjects_in_tables(root: Path) -> dict[str, str]:
-    """Return case -> subject as the first of `TABLES` in `root` that has both columns says; empty without one.
+def with_table(dataset: Dataset) -> Dataset:
+    """Return `dataset` with the subjects that the first of `TABLES` in its folder gives to cases without one.
 
-    Raises DocumentError when a case has two subjects.
+    A table has a row per case and the columns case and subject. Raises DocumentError when a case has two subjects.
     """
-    for name in TABLES:
-        table = root / name
-        if table.is_file() and (subjects := _read_table(table)) is not None:
-            return subjects
-    return {}
+    subjects = _subjects_in_tables(dataset.root)
+    cases = tuple(dataclasses.replace(case, subject=case.subject or subjects.get(case.name)) for case in dataset.cases)
+    return dataclasses.replace(dataset, cases=cases)
 
 
 def with_subjects(dataset: Dataset, pattern: str) -> Dataset:
@@ -96,6 +94,14 @@ def cases_without_subject(dataset: Dataset) -> list[str]:
     """Return the names of the cases without a subject where others have one."""
     missing = [case.name for case in dataset.cases if not case.subject]
     return missing if len(missing) < len(dataset.cases) else []
+
+
+def _subjects_in_tables(root: Path) -> dict[str, str]:
+    for name in TABLES:
+        table = root / name
+        if table.is_file() and (subjects := _read_table(table)) is not None:
+            return subjects
+    return {}
 
 
 def _found(pattern: str, names: list[str]) -> list[str | None]:

@@ -1,0 +1,131 @@
+"""Name every problem of a data set in one pass, before hours of training find them one by one."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, computed_field
+
+from leanseg.datasets.cases import Case, Dataset
+from leanseg.datasets.examination import Examination, Kind, Problem, examine
+from leanseg.datasets.reading import in_order, workers_for
+from leanseg.datasets.splits import FEWEST_FOLDS
+from leanseg.datasets.subjects import cases_without_subject
+from leanseg.progress import Progress
+
+__all__ = ["CheckReport", "Problem", "check_dataset"]
+
+# With fewer patients the usual five folds are not possible.
+_ENOUGH_SUBJECTS = 5
+
+
+class CheckReport(BaseModel):
+    """Everything that is wrong with a data set. Cases per class count those in which the class occurs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dataset: str
+    root: Path
+    cases: int
+    unlabelled: int
+    channels: tuple[str, ...]
+    labels: dict[str, int]
+    cases_per_class: dict[str, int]
+    problems: tuple[Problem, ...]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def errors(self) -> int:
+        """Number of problems that would make training wrong."""
+        return sum(problem.severity == "error" for problem in self.problems)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def warnings(self) -> int:
+        """Number of problems that should be looked at."""
+        return len(self.problems) - self.errors
+
+    @property
+    def passed(self) -> bool:
+        """Whether the data set can be trained on."""
+        return self.errors == 0
+
+
+def check_dataset(dataset: Dataset, progress: Progress | None = None) -> CheckReport:
+    """Read every file of every case and report all problems; none stops the others.
+
+    Several cases are read at a time, within a quarter of the machine's memory. Never raises for what is in a file.
+    """
+    cases = [*dataset.cases, *dataset.unlabelled]
+    workers = workers_for(cases)
+    examinations = list(
+        (progress or Progress()).track(
+            in_order(lambda case: examine(case, dataset), cases, workers), "Checking", total=len(cases)
+        )
+    )
+    counts = _cases_per_class(dataset, examinations)
+    problems = [problem for found in examinations for problem in found.problems]
+    problems += _duplicates(examinations)
+    problems += _absent_classes(dataset, counts)
+    problems += _subjects(dataset)
+    return CheckReport(
+        dataset=dataset.name,
+        root=dataset.root,
+        cases=len(dataset.cases),
+        unlabelled=len(dataset.unlabelled),
+        channels=dataset.channels,
+        labels=dataset.labels,
+        cases_per_class=counts,
+        problems=tuple(problems),
+    )
+
+
+def _duplicates(examinations: Sequence[Examination]) -> Iterable[Problem]:
+    owners: dict[tuple[str, ...], list[Case]] = defaultdict(list)
+    for found in examinations:
+        if found.digests:
+            owners[tuple(found.digests)].append(found.case)
+    for first, *others in owners.values():
+        for other in others:
+            # One patient's cases always stay on one side of a fold; anybody else's twin leaks.
+            harmless = first.subject is not None and first.subject == other.subject
+            yield Problem(
+                case=other.name,
+                kind="duplicate image",
+                severity="warning" if harmless else "error",
+                what=f"has the same voxels as {first.name}",
+                fix="remove one of the two, or it may train and validate the same network",
+            )
+
+
+def _cases_per_class(dataset: Dataset, examinations: Sequence[Examination]) -> dict[str, int]:
+    return {name: sum(value in found.values for found in examinations) for name, value in dataset.labels.items()}
+
+
+def _absent_classes(dataset: Dataset, counts: dict[str, int]) -> Iterable[Problem]:
+    for name, count in counts.items():
+        if count == 0 and dataset.labels[name] != 0 and dataset.cases:
+            what = f"no case has the class {name!r} (value {dataset.labels[name]})"
+            yield _of_dataset("absent class", "error", what, "remove the class from the description, or add cases")
+    if len(dataset.labels) < 2:
+        what = "there is no class but the background"
+        yield _of_dataset("absent class", "error", what, "add label maps with the structures to segment")
+
+
+def _subjects(dataset: Dataset) -> Iterable[Problem]:
+    missing = cases_without_subject(dataset)
+    if missing:
+        names = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        what = f"{len(missing)} of {len(dataset.cases)} cases have no subject: {names}"
+        fix = "name the subject of every case in cases.tsv (columns case and subject), or use --subject-pattern"
+        yield _of_dataset("subject", "error", what, fix)
+    subjects = len({case.subject or case.name for case in dataset.cases})
+    if subjects < _ENOUGH_SUBJECTS:
+        severity: Literal["error", "warning"] = "error" if subjects < FEWEST_FOLDS else "warning"
+        what = f"{subjects} labelled subject{'s' * (subjects != 1)}; {_ENOUGH_SUBJECTS} are needed for five folds"
+        yield _of_dataset("too few cases", severity, what, "label more patients' scans; until then folds are fewer")
+
+
+def _of_dataset(kind: Kind, severity: Literal["error", "warning"], what: str, fix: str) -> Problem:
+    return Problem(case=None, kind=kind, severity=severity, what=what, fix=fix)

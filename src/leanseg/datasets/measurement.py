@@ -1,0 +1,134 @@
+"""What the fingerprint keeps of one case after its voxels are gone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanseg.datasets.cases import Case, Dataset
+from leanseg.datasets.intensities import Moments, sample
+from leanseg.datasets.labels import count_values
+from leanseg.errors import InputError
+from leanseg.volumes import Geometry, orientation_spacing, read_channels, read_labels, to_orientation
+from leanseg.volumes.errors import GeometryMismatchError
+
+# Sizes of all cases are compared along the same sides of the body, whatever the files' axes are.
+ORIENTATION = "RAS"
+
+Triple = tuple[int, int, int]
+Spacing = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Sizes and statistics of one case; tuples without another meaning have one entry per channel.
+
+    shape, spacing (mm), nonzero_shape: along the file's axes; turned_*: along Right, Anterior, Superior.
+    values: label value -> voxels. zeros: voxels that are exactly zero.
+    """
+
+    name: str
+    shape: Triple
+    spacing: Spacing
+    axcodes: str
+    nonzero_shape: Triple
+    turned_shape: Triple
+    turned_spacing: Spacing
+    turned_nonzero_shape: Triple
+    values: dict[int, int]
+    whole: tuple[Moments, ...]
+    foreground: tuple[Moments, ...]
+    samples: tuple[NDArray[np.float32], ...]
+    zeros: tuple[int, ...]
+
+
+class UnknownLabelError(InputError):
+    """A label map holds a value that no class has."""
+
+    def __init__(self, path: Path, value: int, labels: dict[str, int]) -> None:
+        known = ", ".join(f"{number} {name}" for name, number in labels.items())
+        super().__init__(
+            what=f"{path}: holds the label value {value}; the classes are {known}",
+            why="training would have to guess what these voxels are",
+            fix="relabel these voxels or add the class to the description; leanseg check names all such cases",
+        )
+
+
+class WrongChannelsError(InputError):
+    """A case has more or fewer channels than the data set."""
+
+    def __init__(self, case: Case, found: int, channels: tuple[str, ...]) -> None:
+        super().__init__(
+            what=f"case {case.name}: {found} channels instead of {len(channels)} ({', '.join(channels)})",
+            why="a network needs the same channels of every case",
+            fix="correct the list of channels in the data set's description; leanseg check names all such cases",
+        )
+
+
+class NoLabelError(InputError):
+    """A labelled case without a label map."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(
+            what=f"case {case.name}: has no label map",
+            why="training compares the network's answer with it",
+            fix="add the label map, or leave the case out",
+        )
+
+
+def measure(case: Case, dataset: Dataset) -> Measurement:
+    """Read `case` once and measure it. Raises the readers' InputErrors and those of files that do not fit together."""
+    if case.label is None:
+        raise NoLabelError(case)
+    array, geometry = read_channels(case.images)
+    if len(array) != len(dataset.channels):
+        raise WrongChannelsError(case, len(array), dataset.channels)
+    label = read_labels(case.label)
+    if not geometry.matches(label.geometry):
+        difference = f"{label.geometry.shape} voxels against {geometry.shape}, or another place in space"
+        raise GeometryMismatchError(case.images[0], case.label, difference)
+    values = count_values(label.array)
+    for value in values:
+        if value not in dataset.labels.values():
+            raise UnknownLabelError(case.label, value, dataset.labels)
+    # Flat in the order of the file, so that nothing is copied.
+    channels = [channel.reshape(-1, order="F") for channel in array]
+    foreground = label.array.reshape(-1, order="F") > 0
+    inside = [channel[foreground] for channel in channels]
+    nonzero_shape = _nonzero_shape(array)
+    return Measurement(
+        name=case.name,
+        shape=geometry.shape,
+        spacing=geometry.spacing,
+        axcodes=geometry.axcodes,
+        nonzero_shape=nonzero_shape,
+        turned_shape=_turned(geometry.shape, geometry),
+        turned_spacing=orientation_spacing(geometry.affine, ORIENTATION),
+        turned_nonzero_shape=_turned(nonzero_shape, geometry),
+        values=values,
+        whole=tuple(map(Moments.of, channels)),
+        foreground=tuple(map(Moments.of, inside)),
+        samples=tuple(sample(values, case.name) for values in inside),
+        zeros=tuple(channel.size - int(np.count_nonzero(channel)) for channel in channels),
+    )
+
+
+def _nonzero_shape(array: NDArray[np.float32]) -> Triple:
+    """Return the size of the smallest box with all nonzero voxels of (C, X, Y, Z); the whole shape if none is."""
+    nonzero = np.zeros(array.shape[1:], bool, order="F")
+    for channel in array:
+        nonzero |= channel != 0
+    sizes = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        occupied = np.flatnonzero(nonzero.any(axis=others))
+        sizes.append(int(occupied[-1] - occupied[0] + 1) if occupied.size else array.shape[1 + axis])
+    x, y, z = sizes
+    return x, y, z
+
+
+def _turned(shape: Triple, geometry: Geometry) -> Triple:
+    # A view of a single voxel: only its shape is turned.
+    x, y, z = to_orientation(np.broadcast_to(np.int8(0), shape), geometry.affine, ORIENTATION).shape
+    return x, y, z
