@@ -17,7 +17,7 @@ from leanseg.volumes.errors import (
 )
 from leanseg.volumes.header import Header, Payload, make_header
 from leanseg.volumes.payload import check_readable, read_start
-from leanseg.volumes.text_header import beside, numbers, whole_numbers
+from leanseg.volumes.text_header import beside, numbers, required, spacings, whole_numbers
 
 _LONGEST_HEADER = 1 << 16
 _VOXEL_TYPES = {
@@ -31,12 +31,12 @@ _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 def read_metaimage_header(path: Path) -> Header:
     """Return the header of a .mha or .mhd file; the size of the data is not looked at."""
     fields, first = _read_fields(path)
-    dimensions = whole_numbers(path, "NDims", _required(path, fields, "ndims"), 1)[0]
+    dimensions = whole_numbers(path, "NDims", required(path, fields, "ndims"), 1)[0]
     if not 2 <= dimensions <= 4:
         raise BrokenHeaderError(path, f"{dimensions} dimensions")
-    shape = whole_numbers(path, "DimSize", _required(path, fields, "dimsize"), dimensions)
+    shape = whole_numbers(path, "DimSize", required(path, fields, "dimsize"), dimensions)
     _refuse_unsupported(path, fields)
-    kind = _required(path, fields, "elementtype").upper()
+    kind = required(path, fields, "elementtype").upper()
     if kind not in _VOXEL_TYPES:
         raise UnsupportedVoxelTypeError(path, kind)
     order = fields.get("elementbyteordermsb", fields.get("binarydatabyteordermsb", "False"))
@@ -58,12 +58,6 @@ def _read_fields(path: Path) -> tuple[dict[str, str], int]:
         fields[name.strip().decode().lower()] = value.strip().decode()
         position = end + 1 if end >= 0 else len(start)
     return fields, position
-
-
-def _required(path: Path, fields: dict[str, str], name: str) -> str:
-    if name not in fields:
-        raise BrokenHeaderError(path, f"no field {name}")
-    return fields[name]
 
 
 def _refuse_unsupported(path: Path, fields: dict[str, str]) -> None:
@@ -89,25 +83,23 @@ def _payload(path: Path, fields: dict[str, str], first: int) -> Payload:
 
 
 def _affine(path: Path, fields: dict[str, str], dimensions: int) -> NDArray[np.float64]:
-    """Axis by axis, the matrix lists the direction each grows to; a fourth axis must not be mixed with space."""
-    directions, origin, spacing = np.eye(max(3, dimensions)), np.zeros(max(3, dimensions)), np.ones(max(3, dimensions))
-    for name in ("transformmatrix", "rotation", "orientation"):
-        if name in fields:
-            values = numbers(path, name, fields[name], dimensions**2)
-            directions[:dimensions, :dimensions] = values.reshape(dimensions, dimensions).T
-            break
-    for name in ("offset", "position", "origin"):
-        if name in fields:
-            origin[:dimensions] = numbers(path, name, fields[name], dimensions)
-            break
-    for name in ("elementspacing", "elementsize"):
-        if name in fields:
-            spacing[:dimensions] = numbers(path, name, fields[name], dimensions)
-            break
+    """Axis by axis, the matrix lists the direction each grows to. A fourth axis lies outside of space."""
+    directions, origin, spacing = np.eye(4), np.zeros(4), np.ones(4)
+    if name := _first_of(fields, "transformmatrix", "rotation", "orientation"):
+        matrix = numbers(path, name, fields[name], dimensions**2).reshape(dimensions, dimensions)
+        directions[:dimensions, :dimensions] = matrix.T
+    if name := _first_of(fields, "offset", "position", "origin"):
+        origin[:dimensions] = numbers(path, name, fields[name], dimensions)
+    if name := _first_of(fields, "elementspacing", "elementsize"):
+        spacing[:dimensions] = spacings(path, name, fields[name], dimensions)
     affine = np.eye(4)
     affine[:3, :3] = _LPS_TO_RAS @ directions[:3, :3] * spacing[:3]
     affine[:3, 3] = _LPS_TO_RAS @ origin[:3]
     return affine
+
+
+def _first_of(fields: dict[str, str], *names: str) -> str | None:
+    return next((name for name in names if name in fields), None)
 
 
 def _is_true(text: str) -> bool:

@@ -76,25 +76,6 @@ def read_fields(path: Path) -> np.void:
     raise WrongFormatError(path, "a NIfTI file")
 
 
-def quaternion_affine(fields: np.void, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the 4x4 affine of the qform (nifti1.h, method 2) with voxels of `sizes` (3,) mm."""
-    b, c, d = (float(value) for value in fields["quatern"])
-    left = 1.0 - (b * b + c * c + d * d)
-    # Rounding may leave the unit quaternion a little too long: then, as nibabel and nifti1.h do, a is zero.
-    a = np.sqrt(left) if left > 0 else 0.0
-    affine = np.eye(4)
-    affine[:3, :3] = [
-        [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-        [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-        [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-    ]
-    affine[:3, :3] *= sizes
-    if fields["pixdim"][0] == -1:
-        affine[:3, 2] *= -1
-    affine[:3, 3] = fields["qoffset"]
-    return affine
-
-
 def _inflate_start(path: Path, packed: bytes) -> bytes:
     if not packed.startswith(GZIP_MAGIC):
         is_plain = packed[:4] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c", b"\x1c\x02\0\0", b"\0\0\x02\x1c")
@@ -155,10 +136,31 @@ def _affine(path: Path, fields: np.void, shape: tuple[int, ...]) -> NDArray[np.f
     if not (np.isfinite(sizes).all() and sizes.min() > 0):
         raise BrokenAffineError(path, f"impossible spacing {' x '.join(f'{size:g}' for size in sizes)} mm")
     if fields["qform_code"] > 0:
-        return quaternion_affine(fields, sizes)
+        return _quaternion_affine(path, fields, sizes)
     # Neither transform: voxels in the middle of the room, X to the left, as nibabel's base affine has it.
     sizes[0] *= -1
     sides = np.array((*shape, 1, 1)[:3])
     affine = np.diag([*sizes, 1.0])
     affine[:3, 3] = -sizes * (sides - 1) / 2
+    return affine
+
+
+def _quaternion_affine(path: Path, fields: np.void, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the 4x4 affine of the qform (nifti1.h, method 2) with voxels of `sizes` (3,) mm."""
+    b, c, d = (float(value) for value in fields["quatern"])
+    left = 1.0 - (b * b + c * c + d * d)
+    if left < -1e-5:
+        raise BrokenAffineError(path, "the quaternion of the qform is longer than one")
+    # Rounding may leave the unit quaternion a little too long: then, as nibabel and nifti1.h do, a is zero.
+    a = np.sqrt(left) if left > 0 else 0.0
+    affine = np.eye(4)
+    affine[:3, :3] = [
+        [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
+        [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
+        [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
+    ]
+    affine[:3, :3] *= sizes
+    if fields["pixdim"][0] == -1:
+        affine[:3, 2] *= -1
+    affine[:3, 3] = fields["qoffset"]
     return affine

@@ -17,7 +17,7 @@ from leanseg.volumes.errors import (
 )
 from leanseg.volumes.header import Header, Payload, make_header
 from leanseg.volumes.payload import check_readable, read_start
-from leanseg.volumes.text_header import beside, numbers, whole_numbers
+from leanseg.volumes.text_header import beside, numbers, required, spacings, whole_numbers
 
 _LONGEST_HEADER = 1 << 20  # segmentations of 3D Slicer carry long tables
 _TYPE_NAMES = {
@@ -39,22 +39,24 @@ _TO_RAS = {
     "left-anterior-superior": (-1, 1, 1), "las": (-1, 1, 1),
     "left-posterior-superior": (-1, -1, 1), "lps": (-1, -1, 1),
 }  # fmt: skip
+_KINDS_OF_SPACE = {"space", "domain", "???"}
+_SPLIT = "save each channel as a file of its own"
 _SAVE = "save it again as .nii.gz, or as NRRD with encoding raw or gzip"
 
 
 def read_nrrd_header(path: Path) -> Header:
     """Return the header of a .nrrd or .nhdr file; the size of the data is not looked at."""
     fields, first = _read_fields(path)
-    kind = _required(path, fields, "type").lower()
+    kind = required(path, fields, "type").lower()
     if kind not in _VOXEL_TYPES:
         raise UnsupportedVoxelTypeError(path, kind)
-    dimensions = whole_numbers(path, "dimension", _required(path, fields, "dimension"), 1)[0]
+    dimensions = whole_numbers(path, "dimension", required(path, fields, "dimension"), 1)[0]
     if not 2 <= dimensions <= 4:
         raise BrokenHeaderError(path, f"{dimensions} dimensions")
-    shape = whole_numbers(path, "sizes", _required(path, fields, "sizes"), dimensions)
+    shape = whole_numbers(path, "sizes", required(path, fields, "sizes"), dimensions)
     stored = np.dtype(_VOXEL_TYPES[kind])
     if stored.itemsize > 1:
-        endian = _required(path, fields, "endian").lower()
+        endian = required(path, fields, "endian").lower()
         if endian not in {"little", "big"}:
             raise BrokenHeaderError(path, f"endian is {endian!r}")
         stored = stored.newbyteorder("<" if endian == "little" else ">")
@@ -86,14 +88,8 @@ def _read_fields(path: Path) -> tuple[dict[str, str], int]:
     return fields, len(start)
 
 
-def _required(path: Path, fields: dict[str, str], name: str) -> str:
-    if name not in fields:
-        raise BrokenHeaderError(path, f"no field {name}")
-    return fields[name]
-
-
 def _payload(path: Path, fields: dict[str, str], first: int) -> Payload:
-    encoding = _required(path, fields, "encoding").lower()
+    encoding = required(path, fields, "encoding").lower()
     if encoding not in _ENCODINGS:
         raise UnsupportedFeatureError(path, f"encoding {encoding}", _SAVE)
     for name in ("lineskip", "byteskip"):
@@ -108,14 +104,16 @@ def _affine(path: Path, fields: dict[str, str], dimensions: int) -> NDArray[np.f
     space = fields.get("space", "lps").lower()
     if space not in _TO_RAS:
         raise UnsupportedFeatureError(path, f"space {space}", "save it in the space left-posterior-superior")
+    kinds = fields.get("kinds", "").lower().split()
+    if any(kind not in _KINDS_OF_SPACE for kind in kinds[:3]):
+        raise UnsupportedFeatureError(path, f"an image with axes {' '.join(kinds)}", _SPLIT)
     axes = np.eye(3)
     if "spacedirections" in fields:
         axes = _directions(path, fields["spacedirections"], dimensions)
-    elif "spacings" in fields:
-        spacing = numbers(path, "spacings", fields["spacings"], dimensions)[:3]
-        axes = np.diag([*spacing, 1.0][:3])
     elif dimensions > 3:
         raise BrokenHeaderError(path, "four axes and nothing that says which of them lie in space")
+    elif "spacings" in fields:
+        axes[range(dimensions), range(dimensions)] = spacings(path, "spacings", fields["spacings"], dimensions)
     affine = np.eye(4)
     affine[:3, :3] = axes
     if "spaceorigin" in fields:
@@ -130,9 +128,7 @@ def _directions(path: Path, text: str, dimensions: int) -> NDArray[np.float64]:
     if len(vectors) != dimensions:
         raise BrokenHeaderError(path, f"space directions has {len(vectors)} vectors instead of {dimensions}")
     if "none" in vectors[:3]:
-        raise UnsupportedFeatureError(
-            path, "an image whose channels come before its axes in space", "save each channel as a file of its own"
-        )
+        raise UnsupportedFeatureError(path, "an image whose channels come before its axes in space", _SPLIT)
     axes = np.eye(3)
     for column, vector in enumerate(vectors[:3]):
         values = numbers(path, "space directions", vector.replace(",", " ").strip("() "))

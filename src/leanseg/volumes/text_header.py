@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leanseg.volumes.errors import BrokenHeaderError, OutsideDataFileError
+from leanseg.volumes.errors import BrokenAffineError, BrokenHeaderError, OutsideDataFileError
 
 
 def numbers(path: Path, field: str, text: str, count: int | None = None) -> NDArray[np.float64]:
@@ -17,6 +17,21 @@ def numbers(path: Path, field: str, text: str, count: int | None = None) -> NDAr
     if count is not None and len(values) != count:
         raise BrokenHeaderError(path, f"{field} has {len(values)} numbers instead of {count}")
     return values
+
+
+def spacings(path: Path, field: str, text: str, count: int) -> NDArray[np.float64]:
+    """Return the `count` spacings in `text`, each above zero."""
+    values = numbers(path, field, text, count)
+    if not (values > 0).all():
+        raise BrokenAffineError(path, f"impossible spacing {text}")
+    return values
+
+
+def required(path: Path, fields: dict[str, str], name: str) -> str:
+    """Return the field `name` of a header that makes no sense without it."""
+    if name not in fields:
+        raise BrokenHeaderError(path, f"no field {name}")
+    return fields[name]
 
 
 def whole_numbers(path: Path, field: str, text: str, count: int | None = None) -> tuple[int, ...]:

@@ -81,9 +81,10 @@ def _copy_transforms(header: NDArray[np.void], geometry: Geometry, like: Path) -
         return
     fields = read_fields(like)
     if fields["qform_code"] > 0:
-        for name in ("quatern", "qoffset", "pixdim", "qform_code"):
+        for name in ("quatern", "qoffset", "qform_code"):
             header[name] = fields[name]
-        header["pixdim"][4:] = 1
+        sizes = fields["pixdim"][:4]
+        header["pixdim"][:4] = np.where(sizes == 0, header["pixdim"][:4], sizes)  # a 2D image may leave out the third
         header["sform_code"] = fields["qform_code"]
     if fields["sform_code"] > 0:
         header["srow"] = fields["srow"]
