@@ -1,7 +1,7 @@
 """`leanseg evaluate`: how good are these label maps?"""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,40 +67,42 @@ def _show(report: "Evaluation") -> None:
 
     cohort = report.cohort
     judged = len(cohort.results) - len(cohort.failures)
+    # Two tables, because one with everything is wider than a terminal.
     table(
-        _columns(cohort),
-        _rows(cohort),
-        title=f"{judged} of {len(cohort.results)} cases judged; means over cases [95 % interval of the mean]",
+        ["class", "n", "Dice", "95 % interval", *(f"NSD {mm:g} mm" for mm in cohort.tolerances), "HD95 mm"],
+        [[name, *_surface_and_dice(scores, cohort.tolerances)] for name, scores in _rows(cohort)],
+        title=f"{judged} of {len(cohort.results)} cases judged: means over cases",
+    )
+    table(
+        ["class", "IoU", "sensitivity", "specificity", "volume difference"],
+        [[name, *_other_scores(scores)] for name, scores in _rows(cohort)],
     )
     for line in _remarks(cohort):
         typer.echo(line)
     typer.echo(f"Report: {report.folder} (metrics.csv, metrics.json{_pictures(report)})")
 
 
-def _columns(cohort: "Cohort") -> list[str]:
-    nsd = [f"NSD {tolerance:g} mm" for tolerance in cohort.tolerances]
-    return ["class", "Dice", "IoU", "HD95 mm", *nsd, "sensitivity", "specificity", "volume diff.", "n"]
-
-
-def _rows(cohort: "Cohort") -> Iterator[list[str]]:
-    for name, summaries in cohort.summaries.items():
-        yield [name, *_cells(summaries, cohort)]
+def _rows(cohort: "Cohort") -> Iterator[tuple[str, "dict[str, Summary]"]]:
+    yield from cohort.summaries.items()
     if len(cohort.classes) > 1:
-        yield ["mean", *_cells(cohort.foreground, cohort)]
+        yield "mean", cohort.foreground
 
 
-def _cells(summaries: "dict[str, Summary]", cohort: "Cohort") -> Iterator[str]:
-    dice = summaries["dice"]
-    low_high = f" [{dice.low:.3f}, {dice.high:.3f}]" if math.isfinite(dice.low) else ""
-    yield _share(dice.mean) + low_high
-    yield _share(summaries["iou"].mean)
-    yield _number(summaries["hd95_mm"].mean, "{:.2f}")
-    for tolerance in cohort.tolerances:
-        yield _share(summaries[f"nsd_{tolerance:g}mm"].mean)
-    yield _share(summaries["sensitivity"].mean)
-    yield _number(summaries["specificity"].mean, "{:.4f}")
-    yield _number(summaries["relative_volume_difference"].mean * 100, "{:+.1f} %")
+def _surface_and_dice(scores: "dict[str, Summary]", tolerances: Sequence[float]) -> Iterator[str]:
+    dice = scores["dice"]
     yield str(dice.n)
+    yield _share(dice.mean)
+    yield f"[{dice.low:.3f}, {dice.high:.3f}]" if math.isfinite(dice.low) else "-"
+    for tolerance in tolerances:
+        yield _share(scores[f"nsd_{tolerance:g}mm"].mean)
+    yield _number(scores["hd95_mm"].mean, "{:.2f}")
+
+
+def _other_scores(scores: "dict[str, Summary]") -> Iterator[str]:
+    yield _share(scores["iou"].mean)
+    yield _share(scores["sensitivity"].mean)
+    yield _number(scores["specificity"].mean, "{:.4f}")
+    yield _number(scores["relative_volume_difference"].mean * 100, "{:+.1f} %")
 
 
 def _share(value: float) -> str:
