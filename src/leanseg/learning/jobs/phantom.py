@@ -90,8 +90,7 @@ def load_brain() -> Brain:
     aligned = affine_transform(labels, to_atlas[:3, :3], to_atlas[:3, 3], output_shape=scan.shape, order=0)
     image = np.asarray(scan.dataobj, dtype=np.float32)
     image /= np.percentile(image[image > 0], 99)
-    # Where the T1 is cut off (below the brain stem) there is nothing to learn a label from.
-    return Brain(image, np.where(image > _OUTSIDE, aligned, 0).astype(np.uint8), scan.affine)
+    return Brain(image, aligned, scan.affine)
 
 
 def make_subject(brain: Brain, seed: int) -> Subject:
@@ -103,8 +102,8 @@ def make_subject(brain: Brain, seed: int) -> Subject:
     grid = np.stack(np.meshgrid(*ticks, indexing="ij"))
     points = _posed(grid + deformation(grid.shape[1:], random, spacing=24.0), random)
     # A voxel of the brain is 1 mm wide, so that mm in its grid are its indices.
-    image = _scanned(map_coordinates(brain.image, points, order=1), random)
     labels = map_coordinates(brain.labels, points, order=0)
+    image = _scanned(map_coordinates(brain.image, points, order=1), labels, random)
     box = _box(image > 0, margin=int(random.integers(1, 6)))
     affine = brain.affine @ np.diag([_SPACING, _SPACING, _SPACING, 1.0])
     affine[:3, 3] = (affine @ [*(part.start for part in box), 1.0])[:3]
@@ -171,14 +170,18 @@ def _posed(points: _Array, random: np.random.Generator) -> _Array:
 
     turn = Rotation.from_euler("xyz", random.normal(0, 4, 3), degrees=True).as_matrix()
     matrix = (turn * random.normal(1, 0.05, 3)).astype(np.float32)
-    center = points.mean(axis=(1, 2, 3), keepdims=True)
+    center: _Array = points.mean(axis=(1, 2, 3), keepdims=True)
     turned: _Array = np.einsum("ij,jxyz->ixyz", matrix, points - center)
     return turned + center
 
 
-def _scanned(image: _Array, random: np.random.Generator) -> NDArray[np.int16]:
-    """Return `image` (brain about 0 to 1, outside 0) as a scanner might have seen it: contrast, bias field, noise."""
-    inside = image > _OUTSIDE
+def _scanned(image: _Array, labels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.int16]:
+    """Return `image` (about 0 to 1) as a scanner might have seen it: contrast, bias field, noise; 0 outside."""
+    from scipy.ndimage import binary_closing
+
+    # The T1's ventricles are in part as black as the outside. A scanner sees noise there, labelled or not.
+    tissue = (image > _OUTSIDE) | (labels > 0)
+    inside = tissue | binary_closing(tissue, iterations=3)
     seen = np.clip(image, 0, None) ** np.exp(random.normal(0, 0.2))
     seen *= np.exp(_smooth(image.shape, 80.0, lambda size: random.normal(0, 0.2, size)))
     level = random.uniform(0.01, 0.04)
