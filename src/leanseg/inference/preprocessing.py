@@ -1,0 +1,192 @@
+"""From a scan to the plan's grid, and from scores on that grid back to labels on the scan's own.
+
+The order is fixed: turn to the plan's orientation, crop to the box of voxels other than 0 (if the plan says so),
+normalise, resample. Intensities are normalised before resampling and by the voxels of the box, all of which belong to
+the scan: interpolated values would blunt the standard deviation, and air that the crop removes would dilute it.
+The sizes of both grids agree in mm, not in voxels: an axis of n voxels of s mm becomes round(n * s / target), at least
+one; an axis whose spacing is within 1 % of the target is left alone, as interpolation would blur more than it corrects.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanseg.errors import InputError
+from leanseg.inference.normalisation import normalised
+from leanseg.kernels import label_dtype, labels_of_scores, resample, resample_labels
+from leanseg.plans import Preprocessing
+from leanseg.volumes import (
+    Geometry,
+    default_max_voxels,
+    orientation_spacing,
+    to_orientation,
+)
+
+Float32 = NDArray[np.float32]
+Labels = NDArray[np.unsignedinteger[Any]]
+Shape = tuple[int, int, int]
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+_SAME_SPACING = 0.01  # largest relative difference that is not worth resampling
+
+
+class WrongChannelsError(InputError):
+    """A case has another number of channels than the network."""
+
+    def __init__(self, got: int, expected: int) -> None:
+        super().__init__(
+            what=f"the case has {got} channel{'s' * (got != 1)} where the plan has {expected}",
+            why="each channel was normalised and learned on its own",
+            fix="give one image per channel, named <case>_0000, <case>_0001, ... in the order of the plan's channels",
+        )
+
+
+class GridTooLargeError(InputError):
+    """Resampled to the plan's spacing, the scan would be too large."""
+
+    def __init__(self, shape: Shape, spacing: tuple[float, ...], cap: int) -> None:
+        super().__init__(
+            what=f"at the plan's spacing the scan has {' x '.join(map(str, shape))} voxels, above the cap of {cap:,}",
+            why=f"its own spacing of {' x '.join(f'{mm:g}' for mm in spacing)} mm (D x H x W) is probably wrong",
+            fix="correct the spacing in the file's header, or crop the scan to the region of interest",
+        )
+
+
+class UnknownLabelError(InputError):
+    """A label map holds a value that the plan does not name."""
+
+    def __init__(self, value: int, known: tuple[int, ...]) -> None:
+        super().__init__(
+            what=f"the label map holds the value {value}, the plan knows {', '.join(map(str, known))}",
+            why="the network has no output for it",
+            fix="correct the label map, or name the value in the data set and plan again; leanseg check lists all",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The way from a scan's own grid to the plan's, and back.
+
+    geometry: of the scan, (X, Y, Z). box: start and stop of what was kept, along (D, H, W) of the turned scan.
+    shape: (D, H, W) in the plan's grid.
+    """
+
+    geometry: Geometry
+    orientation: str
+    box: Box
+    shape: Shape
+
+    @property
+    def box_shape(self) -> Shape:
+        """Voxels (D, H, W) of the box at the scan's own spacing."""
+        (d0, d1), (h0, h1), (w0, w1) = self.box
+        return d1 - d0, h1 - h0, w1 - w0
+
+    def kept(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return the box of `array` (..., X, Y, Z) as a view (..., D, H, W)."""
+        return to_orientation(array, self.geometry.affine, self.orientation)[(..., *_slices(self.box))]
+
+    def restore(self, scores: NDArray[np.floating]) -> Labels:
+        """Return the class with the highest score for each voxel of the scan, (X, Y, Z), uint8 or uint16.
+
+        scores: (K, D, H, W) on the plan's grid. Outside the box the class is 0, the background.
+        """
+        labels = np.zeros(self.geometry.shape, dtype=label_dtype(len(scores) - 1))
+        self.kept(labels)[...] = labels_of_scores(scores, self.box_shape)
+        return labels
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A scan (C, D, H, W) as the network wants it, contiguous float32, and the way back."""
+
+    array: Float32
+    grid: Grid
+
+    def restore(self, scores: NDArray[np.floating]) -> Labels:
+        """Return labels (X, Y, Z) of the scan for scores (K, D, H, W); see `Grid.restore`."""
+        return self.grid.restore(scores)
+
+
+def prepare(
+    array: NDArray[Any], geometry: Geometry, preprocessing: Preprocessing, max_voxels: int | None = None
+) -> Prepared:
+    """Take a scan (C, X, Y, Z) to the plan's grid. `array` is left as it is.
+
+    Beside the result, one channel at the scan's own resolution is in memory at a time.
+    Raises WrongChannelsError, and GridTooLargeError if a channel would have more voxels than `max_voxels`
+    (default: `leanseg.volumes.default_max_voxels`) after resampling.
+    """
+    if len(array) != len(preprocessing.normalisation):
+        raise WrongChannelsError(len(array), len(preprocessing.normalisation))
+    grid = _grid(array, geometry, preprocessing)
+    cap = default_max_voxels() if max_voxels is None else max_voxels
+    if math.prod(grid.shape) > cap:
+        raise GridTooLargeError(grid.shape, orientation_spacing(geometry.affine, preprocessing.orientation), cap)
+    result = np.empty((len(array), *grid.shape), dtype=np.float32)
+    for channel, scheme, target in zip(array, preprocessing.normalisation, result, strict=True):
+        target[...] = resample(normalised(grid.kept(channel), scheme)[None], grid.shape)[0]
+    return Prepared(result, grid)
+
+
+def prepare_labels(labels: NDArray[np.integer[Any]], grid: Grid, values: tuple[int, ...]) -> Labels:
+    """Take a label map (X, Y, Z) to the plan's grid (D, H, W), as indices into `values`.
+
+    Each class is resampled linearly as 0 and 1 and the largest share wins, ties going to the earlier class.
+    `labels` must lie on the scan's grid. Raises UnknownLabelError for a value that is not in `values`.
+    """
+    kept = grid.kept(labels)
+    indices = np.zeros(kept.shape, dtype=label_dtype(len(values) - 1))
+    found = kept == values[0]
+    for index, value in enumerate(values[1:], start=1):
+        here = kept == value
+        indices[here] = index
+        found |= here
+    if not found.all():
+        raise UnknownLabelError(int(kept[~found][0]), values)
+    return resample_labels(indices, grid.shape)
+
+
+def _grid(array: NDArray[Any], geometry: Geometry, preprocessing: Preprocessing) -> Grid:
+    turned = to_orientation(array, geometry.affine, preprocessing.orientation)
+    box = _nonzero_box(turned) if preprocessing.crop_to_nonzero else _whole(turned)
+    spacing = orientation_spacing(geometry.affine, preprocessing.orientation)
+    depth, height, width = (
+        _resampled_size(stop - start, mm, target)
+        for (start, stop), mm, target in zip(box, spacing, preprocessing.spacing, strict=True)
+    )
+    return Grid(geometry, preprocessing.orientation, box, (depth, height, width))
+
+
+def _resampled_size(voxels: int, spacing: float, target: float) -> int:
+    if abs(spacing / target - 1) <= _SAME_SPACING:
+        return voxels
+    return max(1, round(voxels * spacing / target))
+
+
+def _nonzero_box(array: NDArray[Any]) -> Box:
+    """Return the smallest box that holds every voxel other than 0 of any channel; all of it if there is none."""
+    nonzero = np.zeros(array.shape[1:], dtype=bool)
+    for channel in array:
+        nonzero |= channel != 0
+    if not nonzero.any():
+        return _whole(array)
+    first, second, third = (np.flatnonzero(nonzero.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
+    return _ends(first), _ends(second), _ends(third)
+
+
+def _ends(occupied: NDArray[np.intp]) -> tuple[int, int]:
+    return int(occupied[0]), int(occupied[-1]) + 1
+
+
+def _whole(array: NDArray[Any]) -> Box:
+    depth, height, width = array.shape[-3:]
+    return (0, depth), (0, height), (0, width)
+
+
+def _slices(box: Box) -> tuple[slice, slice, slice]:
+    depth, height, width = (slice(start, stop) for start, stop in box)
+    return depth, height, width

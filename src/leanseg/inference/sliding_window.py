@@ -1,0 +1,110 @@
+"""A network that takes tiles of one size, applied to an image of any size.
+
+Tiles overlap, and where they do their scores are averaged with Gaussian weights (sd = an eighth of the tile): a
+network knows least at the border of what it sees. As tiles lie on a product grid and a Gaussian is a product, the
+weights of all tiles at a voxel sum to 1 exactly when those along each axis do. So every tile's weights are divided
+once, along three short axes, and no volume of weights is needed: the only large array is the sum of scores.
+
+An image smaller than a tile is centred in it and surrounded by 0, which after normalisation means "nothing special";
+training patches that reach beyond a scan are filled the same way.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanseg.progress import Progress
+
+Float32 = NDArray[np.float32]
+Shape = tuple[int, int, int]
+Network = Callable[[Float32], Float32]
+
+_SD = 1 / 8  # of the Gaussian, as a share of the tile
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """One tile along one axis: its place in the padded image, and its share (tile,) of each voxel's score."""
+
+    place: slice
+    weights: Float32
+
+
+def fuse(
+    network: Network,
+    image: Float32,
+    tile: Shape,
+    overlap: float,
+    progress: Progress | None = None,
+    doing: str = "tiles",
+) -> Float32:
+    """Return scores (K, D, H, W) float32 for `image` (C, D, H, W) from a network that takes one tile at a time.
+
+    network: (1, C, *tile) float32 -> (1, K, *tile) float32. overlap: least share, 0 to < 1, of a tile that its
+    neighbour covers too. Scores are averaged as the network gives them (logits, not probabilities).
+    """
+    padded, inside = pad_to_tile(image, tile)
+    axes = [windows(size, length, overlap) for size, length in zip(padded.shape[1:], tile, strict=True)]
+    places = list(itertools.product(*axes))
+    if len(places) == 1:
+        only: Float32 = _float32(network(padded[None]))[0]
+        return only[(slice(None), *inside)]
+    scores = np.zeros((0, *padded.shape[1:]), dtype=np.float32)
+    for d, h, w in (progress or Progress()).track(places, doing, len(places)):
+        place = (slice(None), d.place, h.place, w.place)
+        found = _float32(network(np.ascontiguousarray(padded[place])[None]))[0]
+        if not len(scores):  # how many classes there are is known from the first tile
+            scores = np.zeros((len(found), *padded.shape[1:]), dtype=np.float32)
+        # Engines may hand out their own buffer, so it is not multiplied in place.
+        weights = d.weights[:, None, None] * (h.weights[:, None] * w.weights)
+        for target, part in zip(scores[place], found, strict=True):
+            target += part * weights
+    return scores[(slice(None), *inside)]
+
+
+def pad_to_tile(image: Float32, tile: Shape) -> tuple[Float32, tuple[slice, slice, slice]]:
+    """Centre `image` (C, D, H, W) in zeros so that no axis is shorter than the tile; return it and its place there."""
+    missing = [max(0, length - size) for size, length in zip(image.shape[1:], tile, strict=True)]
+    depth, height, width = (
+        slice(more // 2, more // 2 + size) for size, more in zip(image.shape[1:], missing, strict=True)
+    )
+    if not any(missing):
+        return np.ascontiguousarray(image), (depth, height, width)
+    widths = [(0, 0), *((more // 2, more - more // 2) for more in missing)]
+    return np.pad(image, widths), (depth, height, width)
+
+
+def windows(size: int, tile: int, overlap: float) -> tuple[Window, ...]:
+    """Return the tiles along an axis of `size` >= `tile` voxels, and weights that sum to 1 at each voxel."""
+    starts = tile_starts(size, tile, overlap)
+    bell = gaussian(tile)
+    total = np.zeros(size)
+    for start in starts:
+        total[start : start + tile] += bell
+    places = [slice(start, start + tile) for start in starts]
+    return tuple(Window(place, (bell / total[place]).astype(np.float32)) for place in places)
+
+
+def tile_starts(size: int, tile: int, overlap: float) -> tuple[int, ...]:
+    """Return where tiles begin: the fewest whose neighbours share at least `overlap`, spread evenly over the axis."""
+    if size <= tile:
+        return (0,)
+    # The small number keeps rounding (0.9 * 10 = 9.000000000000002 voxels shared) from costing a voxel of the step.
+    step = max(1, math.floor(tile * (1 - overlap) + 1e-9))
+    steps = math.ceil((size - tile) / step)
+    return tuple(i * (size - tile) // steps for i in range(steps + 1))
+
+
+def gaussian(tile: int) -> NDArray[np.float64]:
+    """Return the weight of each voxel along a tile: 1 in the middle, never less than exp(-8) at the border."""
+    distance = (np.arange(tile) - (tile - 1) / 2) / (tile * _SD)
+    weights: NDArray[np.float64] = np.exp(-0.5 * distance**2)
+    return weights
+
+
+def _float32(scores: NDArray[np.floating]) -> Float32:
+    return np.asarray(scores, dtype=np.float32)
