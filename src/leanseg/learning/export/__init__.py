@@ -1,1 +1,1 @@
-""""""
+"""From a trained network to a package: ONNX that engines like, weights, card, parity."""

@@ -1,1 +1,1 @@
-""""""
+"""Training: cached cases, patches, the Lightning module, clocks and callbacks."""

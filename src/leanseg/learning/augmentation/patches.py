@@ -1,0 +1,80 @@
+"""Space and intensity augmentation of one patch, on MONAI's transforms.
+
+The patch is cut out of its surroundings by the affine transform itself, so voxels are interpolated once.
+"""
+
+import math
+
+from monai.data import set_track_meta
+from monai.transforms import (
+    Compose,
+    RandAdjustContrastd,
+    RandAffined,
+    RandFlipd,
+    RandGaussianNoised,
+    RandGaussianSmoothd,
+    RandScaleIntensityd,
+    RandShiftIntensityd,
+)
+from torch import Tensor
+
+from leanseg.plans import Augmentation
+
+_SEEDS = 2**32  # MONAI seeds numpy's legacy generator, which takes 32 bits
+
+
+class PatchAugmentation:
+    """Turn a region (C, D, H, W) and its labels (D, H, W) into a patch of a fixed size.
+
+    The region must be at least `context` large, with the patch in its middle.
+    The same seed gives the same patch, whatever was drawn before: that is what makes training resumable.
+    """
+
+    def __init__(self, settings: Augmentation, patch: tuple[int, int, int]) -> None:
+        self.patch = patch
+        self.context = _context(settings, patch)
+        self._transforms = _compose(settings, patch)
+        set_track_meta(False)  # patches carry no geometry; tracking it would cost half of the time
+
+    def __call__(self, image: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Return the augmented image (C, *patch) and labels (*patch) of the same types."""
+        self._transforms.set_random_state(seed % _SEEDS)
+        pair = self._transforms({"image": image, "labels": labels[None].float()})
+        return pair["image"].to(image.dtype), pair["labels"][0].to(labels.dtype)
+
+
+def _context(settings: Augmentation, patch: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return the size of the region from which rotation and scaling still find their voxels.
+
+    Corners of a strongly rotated patch may reach further; they see the padding, as at the border of a scan.
+    """
+    if settings.affine_probability == 0:
+        return patch
+    turn = math.sin(math.radians(min(settings.rotation_degrees, 45.0)))
+    grown = [size * (1 + settings.scaling) + turn * (sum(patch) - size) / 4 for size in patch]
+    return math.ceil(grown[0]), math.ceil(grown[1]), math.ceil(grown[2])
+
+
+def _compose(settings: Augmentation, patch: tuple[int, int, int]) -> Compose:
+    image, pair, chance = ["image"], ["image", "labels"], settings.intensity_probability
+    steps: list[object] = [
+        RandAffined(
+            pair,
+            prob=settings.affine_probability,
+            rotate_range=[math.radians(settings.rotation_degrees)] * 3,
+            scale_range=[settings.scaling] * 3,
+            spatial_size=patch,
+            mode=["bilinear", "nearest"],
+            padding_mode="zeros",
+            cache_grid=True,
+        ),
+        *(RandFlipd(pair, prob=0.5, spatial_axis=axis) for axis in settings.flip_axes),
+        RandScaleIntensityd(image, factors=settings.intensity_scaling, prob=chance),
+        RandShiftIntensityd(image, offsets=settings.intensity_shift, prob=chance),
+        RandAdjustContrastd(image, prob=chance, gamma=settings.gamma),
+        RandGaussianNoised(image, prob=chance, std=settings.noise_sd),
+    ]
+    if settings.smoothing_sd > 0:
+        sigma = (min(0.25, settings.smoothing_sd / 2), settings.smoothing_sd)
+        steps.append(RandGaussianSmoothd(image, sigma, sigma, sigma, prob=chance))
+    return Compose(steps)

@@ -1,0 +1,36 @@
+"""The model card: what a person should know before using a package."""
+
+from collections.abc import Mapping
+
+from leanseg import __version__
+from leanseg.plans import Plan
+
+
+def write_card(plan: Plan, parameters: int, validation: Mapping[str, str]) -> str:
+    """Return the card as Markdown. `validation`: sentences or figures to list, by name; empty when not validated."""
+    labels = "\n".join(f"| {value} | {name} |" for name, value in plan.data.labels.items())
+    figures = "\n".join(f"- {name}: {figure}" for name, figure in validation.items()) or "- not validated"
+    spacing = " x ".join(f"{size:g}" for size in plan.preprocessing.spacing)
+    tile = " x ".join(map(str, plan.inference.tile))
+    reasons = "\n".join(f"- {sentence}" for sentence in plan.explanation)
+    return f"""# {plan.data.name}: {plan.network.name}
+
+**Not a medical device.** For research. Whoever uses it must check it on data of their own.
+
+- Input: {", ".join(plan.data.channels)} (one 3D scan each, on one grid)
+- Network: {plan.network.name} {dict(plan.network.options) or ""}, {parameters:,} parameters
+- Grid: {spacing} mm along {plan.preprocessing.orientation}, tiles of {tile} voxels
+- Made by leanseg {__version__}
+
+| value | label |
+|---|---|
+{labels}
+
+## How good it is
+{figures}
+
+These figures hold for scans like those of the data set. Other scanners, protocols, ages and diseases were not tested.
+
+## Why it is as it is
+{reasons or "- the plan gives no reasons"}
+"""

@@ -1,0 +1,58 @@
+"""Write the package of a trained network: graph, weights, plan, card, and what was measured on the way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leanseg.inference.engines import OnnxRuntimeEngine, OpenVinoEngine
+from leanseg.learning.export.card import write_card
+from leanseg.learning.export.onnx_graph import export_onnx, weight_bytes
+from leanseg.learning.export.parity import compare_engines
+from leanseg.learning.export.torch_engine import TorchEngine, build_network
+from leanseg.packages import write_package
+from leanseg.plans import Plan
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Everything of a package that does not depend on how well the network did."""
+
+    plan: Plan
+    weights: bytes
+    graph: bytes
+    facts: dict[str, Any]  # parameters and parity of the engines
+
+    def write(self, path: Path, facts: Mapping[str, Any], validation: Mapping[str, str]) -> None:
+        """Write the package to the folder `path`, whole or not at all.
+
+        facts: JSON values for the manifest. validation: lines for the card, by name.
+        """
+        write_package(
+            path,
+            plan=self.plan,
+            weights=self.weights,
+            onnx=self.graph,
+            card=write_card(self.plan, self.facts["parameters"], validation),
+            facts={**facts, **self.facts},
+        )
+
+
+def export(plan: Plan, weights: Mapping[str, Tensor], tile: NDArray[np.float32] | None = None) -> Exported:
+    """Return graph and weights of a trained network, the engines checked against torch.
+
+    tile: (1, C, D, H, W), preprocessed, to compare on; noise if None. Raises ParityError when an engine disagrees.
+    """
+    network = build_network(plan)
+    network.load_state_dict(dict(weights))
+    channels, size = len(plan.data.channels), plan.inference.tile
+    graph = export_onnx(network, channels, size)
+    if tile is None:
+        tile = np.random.default_rng(0).standard_normal((1, channels, *size), dtype=np.float32)
+    parity = compare_engines(tile, TorchEngine(network), [OpenVinoEngine(graph), OnnxRuntimeEngine(graph)])
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Exported(plan, weight_bytes(weights), graph, {"parameters": parameters, "parity": parity})

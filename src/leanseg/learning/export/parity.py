@@ -1,0 +1,43 @@
+"""Does the exported graph say what the network says?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanseg.errors import LeansegError
+from leanseg.inference.engines import Engine
+
+_LEAST_AGREEMENT = 0.999  # share of voxels with the same label
+
+
+class ParityError(LeansegError):
+    """An engine disagrees with torch on the same weights."""
+
+    def __init__(self, engine: str, agreement: float) -> None:
+        super().__init__(
+            what=f"{engine} gives other labels than torch on {1 - agreement:.2%} of a tile's voxels",
+            why="the package would not be the network that was validated",
+            fix="please report this with the network's name and the versions of torch and the engine",
+        )
+
+
+def compare_engines(
+    tile: NDArray[np.float32], reference: Engine, others: Sequence[Engine]
+) -> dict[str, dict[str, float]]:
+    """Return per engine the largest difference of logits and the share of equal labels on one tile (1, C, D, H, W).
+
+    Raises ParityError when an engine agrees on less than 99.9 % of the voxels.
+    """
+    expected = reference(tile)
+    found = {}
+    for engine in others:
+        logits = engine(tile)
+        agreement = float((logits.argmax(axis=1) == expected.argmax(axis=1)).mean())
+        if agreement < _LEAST_AGREEMENT:
+            raise ParityError(engine.name, agreement)
+        found[engine.name] = {
+            "largest_difference": float(np.abs(logits - expected).max()),
+            "label_agreement": agreement,
+        }
+    return found

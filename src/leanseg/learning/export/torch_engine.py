@@ -1,0 +1,76 @@
+"""Run tiles on torch: for validation while training, and for those who have a GPU."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from leanseg.errors import InputError
+from leanseg.learning import networks
+from leanseg.plans import Plan
+
+if TYPE_CHECKING:
+    from leanseg.packages import Package
+
+
+class NoSuchDeviceError(InputError):
+    """The device asked for is not there."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(
+            what=f"device {device} is not available",
+            why="torch finds no such GPU on this machine",
+            fix="use --device cpu or --device auto; for a GPU install torch with CUDA and check nvidia-smi",
+        )
+
+
+class TorchEngine:
+    """An engine for leanseg.inference: float32 in, float32 out, whatever the device."""
+
+    name = "torch"
+    precision = "fp32"
+
+    def __init__(self, network: nn.Module, device: str = "cpu") -> None:
+        self._device = torch.device(device)
+        self._network = network.to(self._device).eval()
+
+    @classmethod
+    def from_package(cls, package: "Package", device: str = "auto") -> "TorchEngine":
+        """Return an engine with a package's weights on `device` (cpu, cuda or auto)."""
+        from safetensors.torch import load
+
+        network = build_network(package.plan)
+        network.load_state_dict(load(package.weights()))
+        return cls(network, resolve_device(device))
+
+    def __call__(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits (1, K, D, H, W) of one tile (1, C, D, H, W)."""
+        with torch.inference_mode():
+            logits: Tensor = self._network(torch.from_numpy(tile).to(self._device))
+        return logits.float().cpu().numpy()
+
+
+class SwappableEngine(TorchEngine):
+    """A TorchEngine on a network of its own, whose weights are replaced before each validation."""
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> "SwappableEngine":
+        """Take `weights` and return this engine."""
+        self._network.load_state_dict(dict(weights))
+        return self
+
+
+def build_network(plan: Plan) -> nn.Module:
+    """Return the untrained network that `plan` describes."""
+    return networks.create(plan.network.name, len(plan.data.channels), len(plan.data.labels), **plan.network.options)
+
+
+def resolve_device(device: str) -> str:
+    """Return cpu or cuda for `device` (cpu, cuda or auto). Raises NoSuchDeviceError."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device != "cpu" and not (device == "cuda" and torch.cuda.is_available()):
+        raise NoSuchDeviceError(device)
+    return device

@@ -1,0 +1,83 @@
+"""The folder of one training run: what is in it, and who may write to it.
+
+plan.json  splits.json  run.json      what was asked for and how it went
+checkpoints/  logs/                   the state of training, and its curves
+package/                              the model
+validation/                           label maps of the validation cases and their report
+cache/                                preprocessed cases, removed when training is done
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from leanseg.errors import InputError
+from leanseg.storage import OutputNotEmptyError, write_json
+
+State = Literal["running", "interrupted", "done"]
+
+
+class RunRecord(BaseModel):
+    """What was asked for, and how far it is. Written to run.json."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    leanseg: str
+    dataset: str
+    fold: int
+    minutes: float | None
+    steps: int | None
+    device: str
+    precision: str
+    state: State
+    results: dict[str, float | int | str | None] = {}
+
+
+class NotARunError(InputError):
+    """There is nothing to resume."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            what=f"{path}: {reason}",
+            why="--resume goes on with a run that was interrupted",
+            fix="give the folder of a run, or start one without --resume",
+        )
+
+
+class RunFolder:
+    """Paths of a run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.plan = root / "plan.json"
+        self.splits = root / "splits.json"
+        self.record = root / "run.json"
+        self.cache = root / "cache"
+        self.package = root / "package"
+        self.validation = root / "validation"
+
+    def begin(self, *, overwrite: bool) -> None:
+        """Make room for a new run. Only a folder that is a run of ours is ever emptied."""
+        used = self.root.exists() and (self.root.is_file() or any(self.root.iterdir()))
+        if used and not (overwrite and self.record.is_file()):
+            raise OutputNotEmptyError(self.root)
+        if used:
+            shutil.rmtree(self.root)
+        self.root.mkdir(parents=True, exist_ok=True)
+
+    def read(self) -> RunRecord:
+        """Return what run.json says. Raises NotARunError."""
+        try:
+            return RunRecord.model_validate(json.loads(self.record.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise NotARunError(self.root, "is not a run: it has no run.json") from error
+        except (ValidationError, ValueError) as error:
+            raise NotARunError(self.record, f"cannot be read ({error})") from error
+
+    def write(self, record: RunRecord) -> None:
+        """Write run.json, whole or not at all."""
+        write_json(self.record, record.model_dump())

@@ -1,0 +1,145 @@
+"""Preprocessed cases on disk: blosc2 arrays from which a patch is read without decoding the whole case.
+
+A case is a folder `image.b2nd` (C, D, H, W) float32, `labels.b2nd` (D, H, W) class indices, and
+`foreground.npy` with a sample of voxels per class. Folders appear whole, so an interrupted run goes on.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import blosc2
+import numpy as np
+from numpy.typing import NDArray
+
+from leanseg.datasets import Case
+from leanseg.errors import InputError
+from leanseg.inference.preprocessing import prepare, prepare_labels
+from leanseg.machine import cores
+from leanseg.plans import Plan
+from leanseg.progress import Progress
+from leanseg.storage import whole_folder
+from leanseg.volumes import read_channels, read_labels
+
+_VOXELS_PER_CLASS = 4000  # enough to centre patches on; a few kilobytes per class
+
+
+class UnlabelledCaseError(InputError):
+    """A training case has no label file."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(
+            what=f"{case.name}: no label file",
+            why="training and validation need a reference",
+            fix="run leanseg check on the data set, then add the label or leave the case out of splits.json",
+        )
+
+
+class MisalignedLabelError(InputError):
+    """Image and label do not lie on the same grid."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(
+            what=f"{case.name}: image and label have different shapes or affines",
+            why="the network would learn labels in the wrong place",
+            fix="run leanseg check on the data set, then resample the label onto its image",
+        )
+
+
+@dataclass(frozen=True)
+class CachedCase:
+    """One preprocessed case. Arrays are numpy or blosc2; both are sliced the same way."""
+
+    name: str
+    image: NDArray[np.float32] | blosc2.NDArray
+    labels: NDArray[np.integer] | blosc2.NDArray
+    foreground: tuple[NDArray[np.int32], ...]  # per class but the background: (n, 3) voxels D, H, W
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Size D, H, W in voxels of the plan's grid."""
+        depth, height, width = self.labels.shape
+        return int(depth), int(height), int(width)
+
+
+def build_cache(cases: Sequence[Case], plan: Plan, folder: Path, progress: Progress) -> list[CachedCase]:
+    """Preprocess `cases` into `folder`, skipping those that are there, and return them in the same order.
+
+    Cases are kept decoded in memory when all of them fit into a quarter of the plan's training RAM.
+    Raises InputError when a case cannot be read or is not labelled.
+    """
+    missing = [case for case in cases if not (folder / case.name).is_dir()]
+    workers = cores()
+    with ThreadPoolExecutor(workers) as pool:
+        jobs = pool.map(lambda case: _write_case(case, plan, folder / case.name), missing)
+        for _ in progress.track(jobs, "Preprocessing", total=len(missing)):
+            pass
+    cached = [_open_case(folder / case.name) for case in cases]
+    return [_decoded(case) for case in cached] if _fits(cached, plan) else cached
+
+
+def _write_case(case: Case, plan: Plan, folder: Path) -> None:
+    if case.label is None:
+        raise UnlabelledCaseError(case)
+    image, geometry = read_channels(case.images)
+    reference = read_labels(case.label)
+    if not reference.geometry.matches(geometry):
+        raise MisalignedLabelError(case)
+    prepared = prepare(image, geometry, plan.preprocessing)
+    labels = prepare_labels(reference.array, prepared, tuple(plan.data.labels.values()))
+    with whole_folder(folder) as temporary:
+        _save(temporary / "image.b2nd", prepared.array, plan.training.patch)
+        _save(temporary / "labels.b2nd", labels, plan.training.patch)
+        np.save(temporary / "foreground.npy", _sample_foreground(labels, len(plan.data.labels)), allow_pickle=False)
+
+
+def _save(path: Path, array: NDArray[np.generic], patch: tuple[int, int, int]) -> None:
+    """Store `array` in chunks of about a quarter patch, so that reading a patch decodes little else."""
+    channels = array.shape[: array.ndim - 3]
+    chunk = tuple(min(size, max(8, part // 2)) for size, part in zip(array.shape[-3:], patch, strict=True))
+    blosc2.asarray(
+        np.ascontiguousarray(array),
+        urlpath=str(path),
+        mode="w",
+        chunks=channels + chunk,
+        cparams={"codec": blosc2.Codec.ZSTD, "clevel": 1, "filters": [blosc2.Filter.SHUFFLE], "nthreads": 1},
+    )
+
+
+def _sample_foreground(labels: NDArray[np.integer], classes: int) -> NDArray[np.int32]:
+    """Return rows (class, d, h, w): an even sample of at most `_VOXELS_PER_CLASS` voxels of each class."""
+    rows = []
+    for index in range(1, classes):
+        voxels = np.flatnonzero(labels == index)
+        chosen = voxels[:: max(1, -(-len(voxels) // _VOXELS_PER_CLASS))]
+        places = np.stack(np.unravel_index(chosen, labels.shape), axis=1).astype(np.int32)
+        rows.append(np.insert(places, 0, index, axis=1))
+    return np.concatenate(rows).astype(np.int32)
+
+
+def _open_case(folder: Path) -> CachedCase:
+    rows = np.load(folder / "foreground.npy", allow_pickle=False)
+    classes = [rows[rows[:, 0] == index, 1:] for index in np.unique(rows[:, 0])]
+    return CachedCase(
+        name=folder.name,
+        image=_open_array(folder / "image.b2nd"),
+        labels=_open_array(folder / "labels.b2nd"),
+        foreground=tuple(classes),
+    )
+
+
+def _open_array(path: Path) -> blosc2.NDArray:
+    return blosc2.open(str(path), mode="r", mmap_mode=None if os.name == "nt" else "r", dparams={"nthreads": 1})
+
+
+def _fits(cases: Sequence[CachedCase], plan: Plan) -> bool:
+    from leanseg.machine import ram_bytes
+
+    allowed = (plan.budget.training_ram or ram_bytes() // 2) // 4
+    return sum(case.image.nbytes + case.labels.nbytes for case in cases) <= allowed
+
+
+def _decoded(case: CachedCase) -> CachedCase:
+    return CachedCase(case.name, case.image[:], case.labels[:], case.foreground)

@@ -1,0 +1,45 @@
+"""Tell a `Progress` how training goes, a few times per second at most."""
+
+import time
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from leanseg.learning.training.clock import Clock
+from leanseg.learning.training.milestones import Milestones
+from leanseg.learning.training.module import SegmentationModule
+from leanseg.machine import rss_bytes
+from leanseg.plans.budget import show_bytes
+from leanseg.progress import Progress
+
+_SECONDS_BETWEEN = 0.5
+_SMOOTHING = 0.9  # of the loss shown: single batches jump
+
+
+class Display(Callback):
+    """Show step, loss, Dice, learning rate and memory; log loss and rate every few steps."""
+
+    def __init__(self, progress: Progress, clock: Clock, milestones: Milestones) -> None:
+        self._progress = progress
+        self._clock = clock
+        self._milestones = milestones
+        self._shown = 0.0
+        self._loss: float | None = None
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """Show, when the last time is long enough ago."""
+        now = time.monotonic()
+        if now - self._shown < _SECONDS_BETWEEN:
+            return
+        self._shown = now
+        assert isinstance(pl_module, SegmentationModule)
+        loss = float(pl_module.last_loss)
+        self._loss = loss if self._loss is None else _SMOOTHING * self._loss + (1 - _SMOOTHING) * loss
+        facts = {"step": str(trainer.global_step), "loss": f"{self._loss:.3f}"}
+        if self._milestones.last is not None:
+            facts["Dice"] = f"{self._milestones.best_dice:.3f}"
+        facts["RAM"] = show_bytes(rss_bytes())
+        self._progress.status("Training", min(1.0, self._clock.progress(trainer.global_step)), facts)
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        for logger in trainer.loggers:
+            logger.log_metrics({"loss": self._loss, "learning_rate": rate}, step=trainer.global_step)

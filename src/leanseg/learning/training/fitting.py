@@ -1,0 +1,115 @@
+"""One training run: Lightning's trainer with our callbacks."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pytorch_lightning import Trainer, seed_everything
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from torch import nn
+
+from leanseg.learning.training.cache import CachedCase
+from leanseg.learning.training.checkpoints import LastCheckpoint
+from leanseg.learning.training.clock import Clock, WallClock
+from leanseg.learning.training.display import Display
+from leanseg.learning.training.milestones import Milestones
+from leanseg.learning.training.module import SegmentationModule
+from leanseg.learning.training.patches import patch_loader
+from leanseg.learning.training.stopping import Stopping
+from leanseg.learning.training.validation import Validation
+from leanseg.machine import cores
+from leanseg.plans import Plan
+from leanseg.progress import Progress
+
+_LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+_MOST_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a training run ended."""
+
+    steps: int
+    interrupted: bool
+    best_dice: float
+    validation_seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Where a run keeps its checkpoints and logs."""
+
+    root: Path
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.root / "checkpoints" / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The best averaged weights."""
+        return self.root / "checkpoints" / "best.ckpt"
+
+
+def fit(
+    network: nn.Module,
+    cases: Sequence[CachedCase],
+    validation: Validation,
+    plan: Plan,
+    clock: Clock,
+    state: TrainingState,
+    *,
+    device: str,
+    precision: str,
+    progress: Progress,
+) -> Fitted:
+    """Train `network` until the clock says so, resuming from the run's last checkpoint if there is one.
+
+    device: cpu or cuda. precision: fp32, bf16 or fp16. Logs go to state.root/logs as CSV and TensorBoard files.
+    """
+    seed_everything(plan.training.seed, workers=True, verbose=False)
+    _quieten()
+    labels = list(plan.data.labels)[1:]
+    stopping = Stopping(clock)
+    milestones = Milestones(validation, clock, stopping, labels, state.best)
+    module = SegmentationModule(network, plan.training, clock)
+    # Order matters: stopping first (it starts the clock), the checkpoint last (it stores what the others found).
+    callbacks = [stopping, milestones, Display(progress, clock, milestones), LastCheckpoint(state.last)]
+    trainer = Trainer(
+        accelerator="gpu" if device == "cuda" else "cpu",
+        devices=1,
+        precision=_LIGHTNING_PRECISION[precision],  # type: ignore[arg-type]
+        max_epochs=-1,
+        gradient_clip_val=plan.training.gradient_clip,
+        logger=[CSVLogger(state.root, name="", version="logs"), TensorBoardLogger(state.root, name="", version="logs")],
+        callbacks=callbacks,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        deterministic="warn" if device == "cuda" and not isinstance(clock, WallClock) else None,
+        benchmark=device == "cuda" and isinstance(clock, WallClock),
+    )
+    resume = state.last if state.last.exists() else None
+    steps_done = int(torch.load(resume, weights_only=True, map_location="cpu")["global_step"]) if resume else 0
+    loader = patch_loader(cases, plan, steps_done=steps_done, workers=_workers(device), pin=device == "cuda")
+    with stopping.on_signals():
+        trainer.fit(module, loader, ckpt_path=resume, weights_only=True)
+    return Fitted(trainer.global_step, stopping.interrupted, milestones.best_dice, milestones.seconds)
+
+
+def _workers(device: str) -> int:
+    """Loader processes. Two cores are better left to the network: making patches takes a few per cent of a step."""
+    spare = cores() - (1 if device == "cuda" else 2)
+    return max(0, min(_MOST_WORKERS, spare))
+
+
+def _quieten() -> None:
+    """Keep Lightning's advice off the screen: what matters is shown by our own display."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", module="lightning_fabric")

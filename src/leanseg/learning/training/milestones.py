@@ -1,0 +1,81 @@
+"""Validate the averaged weights at fixed points of the way and keep the best of them."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from leanseg.learning.training.clock import Clock
+from leanseg.learning.training.module import SegmentationModule
+from leanseg.learning.training.stopping import Stopping
+from leanseg.learning.training.validation import Validation
+from leanseg.storage import whole_file
+
+_PARTS = 10  # validations per training: enough to see the curve, at a few per cent of the time
+
+
+class Milestones(Callback):
+    """Run `validation` whenever another tenth of the way is done, and at the end.
+
+    The best averaged weights so far lie in `best`, a file of tensors and plain numbers.
+    """
+
+    def __init__(self, validation: Validation, clock: Clock, stopping: Stopping, labels: list[str], best: Path) -> None:
+        self.best_dice = -math.inf
+        self.last: NDArray[np.float64] | None = None
+        self.seconds = 0.0  # that the latest validation took
+        self._validation = validation
+        self._clock = clock
+        self._stopping = stopping
+        self._labels = labels
+        self._best = best
+        self._passed = 0
+        self._validated_step = -1
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """Validate when a milestone was passed."""
+        part = int(self._clock.progress(trainer.global_step) * _PARTS)
+        if self._passed < part < _PARTS:
+            self._passed = part
+            self._validate(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validate what training ended with, unless somebody is waiting for it to stop."""
+        if not self._stopping.interrupted and self._validated_step != trainer.global_step:
+            self._validate(trainer, pl_module)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return plain numbers for the checkpoint."""
+        return {"best_dice": self.best_dice, "passed": self._passed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from them."""
+        self.best_dice = state_dict["best_dice"]
+        self._passed = state_dict["passed"]
+
+    def _validate(self, trainer: Trainer, module: LightningModule) -> None:
+        assert isinstance(module, SegmentationModule)
+        started = time.monotonic()
+        weights = module.average.tensors
+        self.last = self._validation(weights)
+        mean = float(np.nanmean(self.last)) if np.isfinite(self.last).any() else 0.0
+        if mean > self.best_dice:
+            self.best_dice = mean
+            self._save(weights, trainer.global_step, mean)
+        if trainer.logger is not None:
+            scores = {f"dice/{label}": float(value) for label, value in zip(self._labels, self.last, strict=True)}
+            for logger in trainer.loggers:
+                logger.log_metrics({**scores, "dice/mean": mean}, step=trainer.global_step)
+        self._validated_step = trainer.global_step
+        self.seconds = time.monotonic() - started
+
+    def _save(self, weights: dict[str, Tensor], step: int, mean: float) -> None:
+        with whole_file(self._best) as temporary:
+            plain = {name: tensor.detach().cpu() for name, tensor in weights.items()}
+            torch.save({"weights": plain, "step": step, "dice": mean}, temporary)

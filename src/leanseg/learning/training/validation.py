@@ -1,0 +1,37 @@
+"""Whole-case validation while training, by the predictor's own tiling and fusion."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leanseg.evaluation.overlap import dice
+from leanseg.inference.engines import Engine
+from leanseg.inference.sliding_window import fuse
+from leanseg.learning.training.cache import CachedCase
+from leanseg.plans import Plan
+
+EngineMaker = Callable[[Mapping[str, Tensor]], Engine]  # weights of the network -> something that runs a tile
+
+
+class Validation:
+    """Mean Dice per class over `cases`, in the plan's grid."""
+
+    def __init__(self, cases: Sequence[CachedCase], plan: Plan, make_engine: EngineMaker) -> None:
+        self._cases = cases
+        self._plan = plan
+        self._make_engine = make_engine
+
+    def __call__(self, weights: Mapping[str, Tensor]) -> NDArray[np.float64]:
+        """Return the Dice of each class but the background, averaged over the cases that have it."""
+        engine = self._make_engine(weights)
+        scores = np.stack([self._case(case, engine) for case in self._cases])
+        counted = ~np.isnan(scores)
+        sums = np.where(counted, scores, 0.0).sum(axis=0)
+        return np.divide(sums, counted.sum(axis=0), out=np.full(sums.shape, np.nan), where=counted.any(axis=0))
+
+    def _case(self, case: CachedCase, engine: Engine) -> NDArray[np.float64]:
+        inference = self._plan.inference
+        logits = fuse(engine, case.image[:], inference.tile, inference.overlap)
+        return dice(logits.argmax(axis=0), case.labels[:], range(1, len(self._plan.data.labels)))
