@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import typer
+
 from leanseg.errors import BudgetError, InputError, LeansegError, MissingPackageError
 
 _EXTRA_OF = {
@@ -73,6 +75,8 @@ def explained() -> Iterator[None]:
         raise SystemExit(_STOPPED) from None
     except BrokenPipeError:
         _stop_writing()
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise  # typer's own way to end a command
     except Exception as error:
         if _debugging():
             traceback.print_exc()
