@@ -64,6 +64,8 @@ def test_hd95_and_surface_dice_agree_with_monai(seed, spacing, tolerance, noisy)
     ours = surface_distances(*masks, spacing)
     theirs = compute_hausdorff_distance(prediction, reference, include_background=True, percentile=95, spacing=spacing)
     assert ours.hausdorff() == pytest.approx(float(theirs), abs=1e-5)
+    # We allow for the rounding of spacings in headers, MONAI does not: only a distance at the tolerance tells.
+    assume((np.abs(np.concatenate([ours.from_prediction, ours.from_reference]) - tolerance) > 1e-4).all())
     theirs = compute_surface_dice(prediction, reference, [tolerance], include_background=True, spacing=spacing)
     assert ours.surface_dice(tolerance) == pytest.approx(float(theirs), abs=1e-5)
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 # Axes that grow to Left, Posterior, Inferior: every plane is then drawn as [row, column] from its top left corner.
 _HANGING = "LPI"
 
-_FOUND, _MISSED, _ADDED, _CONFUSED = "#009E73", "#56B4E9", "#E69F00", "#CC79A7"
+_FOUND, _MISSED, _ADDED, _CONFUSED = "#009E73", "#0072B2", "#E69F00", "#CC79A7"
 _KINDS = (  # name in the legend, colour, opacity
-    ("found", _FOUND, 0.38),
-    ("missed", _MISSED, 0.85),
+    ("found", _FOUND, 0.3),
+    ("missed", _MISSED, 0.9),
     ("added", _ADDED, 0.85),
     ("wrong class", _CONFUSED, 0.85),
 )
@@ -173,12 +173,12 @@ def _place_panels(
         tall, wide = (scale * extent for extent in plane.size)
         bottom = height - head - (tallest + tall) / 2
         axes = figure.add_axes((left / _WIDTH, bottom / height, wide / _WIDTH, tall / height))
-        _draw_plane(axes, plane, window)
+        _draw_plane(axes, plane, scale, window)
         left += wide + _GAP
     _add_scale_bar(figure, planes, scale)
 
 
-def _draw_plane(axes: "Axes", plane: _Plane, window: tuple[float, float]) -> None:
+def _draw_plane(axes: "Axes", plane: _Plane, scale: float, window: tuple[float, float]) -> None:
     from matplotlib.collections import LineCollection
 
     tall, wide = plane.size
@@ -187,8 +187,10 @@ def _draw_plane(axes: "Axes", plane: _Plane, window: tuple[float, float]) -> Non
     axes.imshow(scan, cmap="gray", vmin=window[0], vmax=window[1], extent=extent, interpolation="bilinear")
     axes.imshow(_colours(plane.prediction, plane.reference), extent=extent, interpolation="nearest")
     outline = list(_outline(plane.reference, plane.step))
-    axes.add_collection(LineCollection(outline, colors="black", linewidths=2.6, alpha=0.55, capstyle="round"))
-    axes.add_collection(LineCollection(outline, colors="white", linewidths=1.2, capstyle="round"))
+    # Thinner where voxels are small, so that the outlines of many classes do not hide what they enclose.
+    line = min(1.2, max(0.8, 22 * scale * min(plane.step)))
+    axes.add_collection(LineCollection(outline, colors="black", linewidths=2 * line, alpha=0.55, capstyle="round"))
+    axes.add_collection(LineCollection(outline, colors="white", linewidths=line, capstyle="round"))
     axes.set(xlim=(0, wide), ylim=(tall, 0), xticks=[], yticks=[], aspect="equal")
     axes.set_title(plane.name, color=_FAINT, size=10, pad=5)
     for spine in axes.spines.values():

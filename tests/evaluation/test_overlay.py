@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leanseg.evaluation import overlay
+from leanseg.evaluation.overlay import Overlay, draw_overlay
+
+ORIENTATIONS = {"RAS": np.diag([1.0, 2.0, 4.0, 1.0]), "LPI": np.diag([-1.0, -2.0, -4.0, 1.0])}
+
+
+def one_corner(orientation):
+    """A scan whose single labelled voxel lies far Right, Anterior and Superior."""
+    labels = np.zeros((30, 40, 20), dtype=np.uint8)
+    labels[(-3, -5, -2) if orientation == "RAS" else (2, 4, 1)] = 1
+    return labels
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_planes_hang_as_a_radiologist_hangs_them(orientation):
+    labels = one_corner(orientation)
+    planes = overlay._planes(Overlay(labels, labels, ORIENTATIONS[orientation], {"spot": 1}))
+    spots = {plane.name: tuple(int(at[0]) for at in np.nonzero(plane.reference)) for plane in planes}
+    # (row from the top, column from the left): 2 voxels from the Right, 4 from Anterior, 1 from Superior.
+    assert spots == {"axial": (4, 2), "coronal": (1, 2), "sagittal": (1, 4)}
+    assert {plane.name: plane.letters for plane in planes} == {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}
+
+
+def test_planes_keep_the_shape_that_the_body_has():
+    labels = one_corner("RAS")
+    planes = overlay._planes(Overlay(labels, labels, ORIENTATIONS["RAS"], {"spot": 1}))
+    for plane, (down, across) in zip(planes, ((2, 1), (4, 1), (4, 2)), strict=True):
+        assert plane.step == (down, across)
+        rows, columns = plane.reference.shape
+        assert plane.size == (rows * down, columns * across)
+
+
+def test_each_kind_of_voxel_has_its_own_colour():
+    reference, prediction = np.array([[0, 1, 1, 0, 1]]), np.array([[0, 1, 0, 2, 2]])
+    colours = overlay._colours(prediction, reference)[0]
+    assert colours[0, 3] == 0
+    assert len({tuple(colour) for colour in colours[1:]}) == 4
+
+
+@given(seed=st.integers(0, 1000), rows=st.integers(1, 6), columns=st.integers(1, 6))
+@settings(deadline=None, max_examples=40)
+def test_outlines_run_between_all_different_neighbours(seed, rows, columns):
+    labels = np.random.default_rng(seed).integers(0, 3, (rows, columns))
+    step = (2.0, 0.5)
+    expected = set()
+    at = {(row, column): int(labels[row, column]) for row in range(rows) for column in range(columns)}
+    for row in range(-1, rows + 1):
+        for column in range(-1, columns + 1):
+            here = at.get((row, column), 0)
+            if here != at.get((row + 1, column), 0):  # a line below, (x, y) in mm
+                expected.add(((column * 0.5, (row + 1) * 2.0), ((column + 1) * 0.5, (row + 1) * 2.0)))
+            if here != at.get((row, column + 1), 0):  # a line on the right
+                expected.add((((column + 1) * 0.5, row * 2.0), ((column + 1) * 0.5, (row + 1) * 2.0)))
+    found = {tuple(tuple(map(float, end)) for end in segment) for segment in overlay._outline(labels, step)}
+    assert found == expected
+
+
+@pytest.mark.parametrize("classes", [1, 3, 60])
+def test_any_number_of_classes_and_any_name_gives_a_picture(tmp_path, classes):
+    from matplotlib.image import imread
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, classes + 1, (20, 18, 5)).astype(np.uint8)
+    names = {f"left $structure_{value}": value for value in range(1, classes + 1)}
+    dice = dict.fromkeys(names, 0.5)
+    case = Overlay(np.roll(labels, 1), labels, ORIENTATIONS["RAS"], names, rng.normal(size=labels.shape))
+    draw_overlay(case, tmp_path / "picture.png", title="Worst case: $x_1", dice=dice)
+    picture = imread(tmp_path / "picture.png")
+    assert picture.shape[1] == 1430
+    assert picture.std() > 0.05
+
+
+def test_a_constant_scan_and_no_scan_are_drawn(tmp_path):
+    labels = one_corner("RAS")
+    for name, image in (("none", None), ("constant", np.full(labels.shape, 7.0))):
+        case = Overlay(np.zeros_like(labels), labels, ORIENTATIONS["RAS"], {"spot": 1}, image)
+        draw_overlay(case, tmp_path / f"{name}.png", title="One case", dice={"spot": 0.0})
+        assert (tmp_path / f"{name}.png").stat().st_size > 5000
