@@ -46,13 +46,14 @@ class PatchAugmentation:
 def _context(settings: Augmentation, patch: tuple[int, int, int]) -> tuple[int, int, int]:
     """Return the size of the region from which rotation and scaling still find their voxels.
 
-    Corners of a strongly rotated patch may reach further; they see the padding, as at the border of a scan.
+    It is larger by an even number of voxels: the patch then lies on whole voxels in its middle, and one that is not
+    turned is not blurred. Corners of a strongly turned patch may reach further; they see 0, as at a scan's border.
     """
     if settings.affine_probability == 0:
         return patch
     turn = math.sin(math.radians(min(settings.rotation_degrees, 45.0)))
-    grown = [size * (1 + settings.scaling) + turn * (sum(patch) - size) / 4 for size in patch]
-    return math.ceil(grown[0]), math.ceil(grown[1]), math.ceil(grown[2])
+    margins = [math.ceil(size * settings.scaling / 2 + turn * (sum(patch) - size) / 8) for size in patch]
+    return patch[0] + 2 * margins[0], patch[1] + 2 * margins[1], patch[2] + 2 * margins[2]
 
 
 def _compose(settings: Augmentation, patch: tuple[int, int, int]) -> Compose:

@@ -64,7 +64,7 @@ class TooFewMinutesError(BudgetError):
 
     def __init__(self, minutes: float, needed: float) -> None:
         super().__init__(
-            what=f"{minutes:g} minutes are too few: reading, export and validation alone take {needed:.1f} minutes here",
+            what=f"{minutes:g} minutes are too few: reading, export and validation alone take {needed:.1f} here",
             why="nothing would be learned",
             fix=f"give at least --minutes {math.ceil(needed * 2)}",
         )

@@ -88,7 +88,7 @@ def _write_case(case: Case, plan: Plan, folder: Path) -> None:
     if not reference.geometry.matches(geometry):
         raise MisalignedLabelError(case)
     prepared = prepare(image, geometry, plan.preprocessing)
-    labels = prepare_labels(reference.array, prepared, tuple(plan.data.labels.values()))
+    labels = prepare_labels(reference.array, prepared.grid, tuple(plan.data.labels.values()))
     with whole_folder(folder) as temporary:
         _save(temporary / "image.b2nd", prepared.array, plan.training.patch)
         _save(temporary / "labels.b2nd", labels, plan.training.patch)

@@ -22,7 +22,7 @@ class DivergedError(InputError):
         super().__init__(
             what=f"training diverged: the loss is not a number at step {step}",
             why="weights that are not numbers cannot get better",
-            fix="lower training.learning_rate in the plan (a third of it, for example), or set training.precision to fp32",
+            fix="lower training.learning_rate in the plan, to a third for example, or set training.precision to fp32",
         )
 
 

@@ -29,7 +29,7 @@ class WeightAverage:
                 theirs.append(tensor)
             else:
                 self.tensors[name].copy_(tensor)
-        torch._foreach_lerp_(ours, theirs, 1 - decay)  # noqa: SLF001  (one kernel for all tensors; no public name)
+        torch._foreach_lerp_(ours, theirs, 1 - decay)  # one call for all tensors
 
     def to(self, device: torch.device) -> None:
         """Move the average to the network's device."""

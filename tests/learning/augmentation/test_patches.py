@@ -1,0 +1,79 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leanseg.learning.augmentation import PatchAugmentation
+from leanseg.plans import Augmentation
+
+PATCH = (10, 12, 8)
+NOTHING = Augmentation(affine_probability=0, intensity_probability=0)
+
+
+def scan(shape, channels=1):
+    torch.manual_seed(1)
+    return torch.randn(channels, *shape), torch.randint(0, 3, shape, dtype=torch.uint8)
+
+
+def test_nothing_switched_on_changes_nothing():
+    augment = PatchAugmentation(NOTHING, PATCH)
+    image, labels = scan(augment.context)
+    same_image, same_labels = augment(image, labels, seed=3)
+    assert torch.equal(same_image, image)
+    assert torch.equal(same_labels, labels)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32 - 1))
+def test_patches_have_their_size_and_types_and_no_new_labels(seed):
+    augment = PatchAugmentation(Augmentation(affine_probability=1, intensity_probability=1), PATCH)
+    image, labels = scan(augment.context, channels=2)
+    image, labels = augment(image, labels, seed)
+    assert image.shape == (2, *PATCH)
+    assert labels.shape == PATCH
+    assert image.dtype == torch.float32
+    assert labels.dtype == torch.uint8
+    assert torch.isfinite(image).all()
+    assert set(labels.unique().tolist()) <= {0, 1, 2}
+
+
+def test_the_same_seed_gives_the_same_patch_whatever_came_before():
+    augment = PatchAugmentation(Augmentation(affine_probability=1, intensity_probability=1), PATCH)
+    image, labels = scan(augment.context)
+    first = augment(image, labels, seed=7)
+    augment(image, labels, seed=8)
+    again = augment(image, labels, seed=7)
+    other = augment(image, labels, seed=9)
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], other[0])
+
+
+def test_image_and_labels_are_moved_together():
+    augment = PatchAugmentation(Augmentation(affine_probability=1, intensity_probability=0), PATCH)
+    _, labels = scan(augment.context)
+    labels = torch.zeros_like(labels)
+    labels[4:9, 5:11, 3:8] = 1
+    image, moved = augment(labels[None].float(), labels, seed=5)
+    inside = image[0][moved == 1]
+    assert inside.mean() > 0.8
+    assert image[0][moved == 0].mean() < 0.2
+
+
+def test_the_patch_lies_in_the_middle_of_its_context():
+    turning = Augmentation(affine_probability=1e-9, intensity_probability=0)  # context as for turning, but never turned
+    augment = PatchAugmentation(turning, PATCH)
+    image, labels = scan(augment.context)
+    patch, _ = augment(image, labels, seed=0)
+    starts = [(big - size) // 2 for big, size in zip(augment.context, PATCH, strict=True)]
+    middle = image[:, *(slice(at, at + size) for at, size in zip(starts, PATCH, strict=True))]
+    assert torch.allclose(patch, middle, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_flips_mirror_the_named_axis_only(axis):
+    settings_ = NOTHING.model_copy(update={"flip_axes": (axis,)})
+    augment = PatchAugmentation(settings_, PATCH)
+    image, labels = scan(PATCH)
+    seen = {torch.equal(augment(image, labels, seed)[0], image.flip(axis + 1)) for seed in range(12)}
+    assert seen == {True, False}
