@@ -25,7 +25,6 @@ _VOXEL_TYPES = {
     "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }  # fmt: skip
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
 def read_metaimage_header(path: Path) -> Header:
@@ -93,8 +92,9 @@ def _affine(path: Path, fields: dict[str, str], dimensions: int) -> NDArray[np.f
     if name := _first_of(fields, "elementspacing", "elementsize"):
         spacing[:dimensions] = spacings(path, name, fields[name], dimensions)
     affine = np.eye(4)
-    affine[:3, :3] = _LPS_TO_RAS @ directions[:3, :3] * spacing[:3]
-    affine[:3, 3] = _LPS_TO_RAS @ origin[:3]
+    affine[:3, :3] = directions[:3, :3] * spacing[:3]
+    affine[:3, 3] = origin[:3]
+    affine[:2] *= -1  # L to R, P to A
     return affine
 
 

@@ -151,8 +151,10 @@ def _quaternion_affine(path: Path, fields: np.void, sizes: NDArray[np.float64]) 
     left = 1.0 - (b * b + c * c + d * d)
     if left < -1e-5:
         raise BrokenAffineError(path, "the quaternion of the qform is longer than one")
-    # Rounding may leave the unit quaternion a little too long: then, as nibabel and nifti1.h do, a is zero.
-    a = np.sqrt(left) if left > 0 else 0.0
+    # At half a turn `a` is zero, and rounding leaves a little more or less: zero then, as nibabel has it.
+    rounding = 3 * np.finfo(fields["quatern"].dtype).eps
+    a = np.sqrt(left) if left > rounding else 0.0
+    a, b, c, d = np.array([a, b, c, d]) / np.sqrt(a * a + b * b + c * c + d * d)
     affine = np.eye(4)
     affine[:3, :3] = [
         [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],

@@ -119,7 +119,8 @@ def _affine(path: Path, fields: dict[str, str], dimensions: int) -> NDArray[np.f
     if "spaceorigin" in fields:
         origin = numbers(path, "space origin", fields["spaceorigin"].replace(",", " ").strip("() "))
         affine[: len(origin), 3] = _of_length(path, origin, "space origin")
-    return np.diag([*_TO_RAS[space], 1.0]) @ affine
+    affine[:3] *= np.array(_TO_RAS[space])[:, None]
+    return affine
 
 
 def _directions(path: Path, text: str, dimensions: int) -> NDArray[np.float64]:
