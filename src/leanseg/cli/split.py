@@ -5,27 +5,28 @@ from typing import Annotated
 
 import typer
 
+from leanseg.cli.named_dataset import DatasetArgument, ImagesOption, LabelsOption, SubjectPatternOption, open_named
+
 
 def split(
-    dataset: Annotated[Path, typer.Argument(help="Data set: Decathlon or nnU-Net v2 raw")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the folds, e.g. splits.json")],
+    dataset: DatasetArgument = None,
+    images: ImagesOption = None,
+    labels: LabelsOption = None,
     folds: Annotated[int, typer.Option(help="Number of folds; fewer where there are fewer patients")] = 5,
     seed: Annotated[int, typer.Option(help="The same seed makes the same folds")] = 0,
-    subject_pattern: Annotated[
-        str | None, typer.Option(help="Regular expression that finds the patient in a case's name, e.g. '(pat\\d+)'")
-    ] = None,
+    subject_pattern: SubjectPatternOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older file")] = False,
 ) -> None:
     """Divide the labelled cases into folds; all cases of a patient stay together.
 
     Example: leanseg split Task04_Hippocampus -o splits.json
     """
-    from leanseg.cli.console import table
-    from leanseg.datasets import make_splits, open_dataset, with_subjects, write_splits
+    from leanseg.cli.console import progress_bars, table
+    from leanseg.datasets import make_splits, write_splits
 
-    opened = open_dataset(dataset)
-    if subject_pattern is not None:
-        opened = with_subjects(opened, subject_pattern)
+    with progress_bars() as progress:
+        opened = open_named(dataset, images, labels, subject_pattern, progress)
     splits = make_splits(opened, folds, seed)
     write_splits(out, splits, overwrite=overwrite)
     subjects = {case.name: case.subject or case.name for case in opened.cases}

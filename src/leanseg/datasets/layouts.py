@@ -1,5 +1,6 @@
 """Open a data set, whichever of the known layouts it has."""
 
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ __all__ = ["Case", "Dataset", "NotADatasetError", "open_dataset"]
 
 DESCRIPTION = "dataset.json"
 _KEYS = ("channel_names", "file_ending", "modality", "training")
+_ALIKE = 0.75
 
 
 class NotADatasetError(InputError):
@@ -56,7 +58,7 @@ def _where_else(folder: Path) -> str:
     if inside:
         return f"did you mean {inside[0]}?"
     if scans_in(folder) or any(scans_in(entry) for entry in folder.iterdir() if entry.is_dir()):
-        return "for a plain pair of folders use --images DIR --labels DIR"
+        return "for a plain pair of folders use: leanseg check --images DIR --labels DIR"
     near = closest(DESCRIPTION, [entry.name for entry in folder.iterdir()])
     return near or f"name the folder that holds {DESCRIPTION}"
 
@@ -69,6 +71,10 @@ def _layout(document: Path, content: dict[str, Any]) -> Dataset:
     if "file_ending" in content:
         return open_nnunet(document, content)
     reason = "has neither 'modality' and 'training' (Decathlon) nor 'channel_names' and 'file_ending' (nnU-Net v2)"
-    near = [(key, hint) for key in content if (hint := closest(key, _KEYS))]
-    fix = f"{near[0][0]!r}: {near[0][1]}" if near else "add the keys of one of the two layouts"
-    raise DocumentError(document, near[0][0] if near else "", reason, fix)
+    likeness, near, meant = max(
+        ((SequenceMatcher(None, key, meant).ratio(), key, meant) for key in content for meant in _KEYS),
+        default=(0.0, "", ""),
+    )
+    if likeness < _ALIKE:
+        raise DocumentError(document, "", reason, "add the keys of one of the two layouts")
+    raise DocumentError(document, near, reason, f"did you mean {meant!r} where it says {near!r}?")

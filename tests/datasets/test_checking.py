@@ -1,0 +1,194 @@
+import json
+
+import numpy as np
+import pytest
+
+from leanseg.datasets import check_dataset, open_dataset
+
+
+def problems_of(written):
+    report = check_dataset(open_dataset(written.root))
+    return {(problem.case, problem.kind, problem.severity) for problem in report.problems}
+
+
+def test_a_sound_data_set_has_no_problems(decathlon):
+    report = check_dataset(open_dataset(decathlon(6).root))
+    assert report.problems == ()
+    assert report.passed
+    assert report.cases_per_class == {"background": 6, "left": 6, "right": 6}
+
+
+def test_a_sound_data_set_of_several_channels_has_no_problems(nnunet, decathlon):
+    assert problems_of(nnunet(6, channels=3)) == set()
+    assert problems_of(decathlon(6, channels=3)) == set()
+
+
+def test_missing_files_are_named(nnunet):
+    written = nnunet(6)
+    written.image(0, 1).unlink()
+    written.label(1).unlink()
+    assert problems_of(written) == {("case_a", "missing file", "error"), ("case_b", "missing file", "error")}
+
+
+def test_unreadable_files_are_named(decathlon):
+    written = decathlon(6)
+    written.image(0).write_bytes(written.image(0).read_bytes()[:-40])
+    written.image(1).write_text("no image")
+    written.label(2).write_bytes(b"")
+    assert problems_of(written) == {(f"case_{name}", "unreadable file", "error") for name in "abc"}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_voxels_that_are_no_numbers_are_named(decathlon, write_volume, new_image, value):
+    written = decathlon(6)
+    array = new_image(0)
+    array[1, 2, 3] = value
+    write_volume(written.image(0), array)
+    assert problems_of(written) == {("case_a", "not finite", "error")}
+
+
+def test_a_label_of_another_shape_is_named(decathlon, write_volume, new_label):
+    written = decathlon(6)
+    write_volume(written.label(0), new_label(0, (6, 7, 4)))
+    assert problems_of(written) == {("case_a", "geometry", "error")}
+
+
+def test_a_label_at_another_place_is_named(decathlon, write_volume, new_label):
+    written = decathlon(6)
+    affine = np.eye(4)
+    affine[0, 3] = 0.5
+    write_volume(written.label(0), new_label(0), affine=affine)
+    assert problems_of(written) == {("case_a", "geometry", "error")}
+
+
+def test_channels_of_different_spacing_are_named(nnunet, write_volume, new_image):
+    written = nnunet(6)
+    write_volume(written.image(0, 1), new_image(1), spacing=(1, 1, 2))
+    assert problems_of(written) == {("case_a", "geometry", "error")}
+
+
+def test_a_wrong_number_of_channels_is_named(decathlon, write_volume, new_image):
+    written = decathlon(6, channels=2)
+    write_volume(written.image(0), new_image(0, (6, 7, 5, 3)))
+    assert problems_of(written) == {("case_a", "channels", "error")}
+
+
+def test_unknown_label_values_are_named_with_their_number(decathlon, write_volume, new_label):
+    written = decathlon(6)
+    array = new_label(0)
+    array[array == 1] = 7
+    write_volume(written.label(0), array)
+    (problem,) = check_dataset(open_dataset(written.root)).problems
+    assert (problem.case, problem.kind, problem.severity) == ("case_a", "unknown label", "error")
+    assert f"{(array == 7).sum()} voxels" in problem.what
+    assert problem.what.endswith(": 7")
+
+
+def test_labels_that_are_no_whole_numbers_are_named(decathlon, write_volume, new_image):
+    written = decathlon(6)
+    write_volume(written.label(0), new_image(0))
+    assert problems_of(written) == {("case_a", "unreadable file", "error")}
+
+
+def test_an_empty_label_is_a_warning(decathlon, write_volume):
+    written = decathlon(6)
+    write_volume(written.label(0), np.zeros((6, 7, 5), np.uint8))
+    assert problems_of(written) == {("case_a", "empty label", "warning")}
+
+
+def test_a_class_that_no_case_has_is_an_error(decathlon):
+    written = decathlon(6)
+    written.describe(labels={**written.content["labels"], "3": "tumour"})
+    assert problems_of(written) == {(None, "absent class", "error")}
+
+
+def test_a_constant_image_is_named(decathlon, write_volume):
+    written = decathlon(6)
+    write_volume(written.image(0), np.full((6, 7, 5), 3, np.int16))
+    assert problems_of(written) == {("case_a", "constant image", "error")}
+
+
+def test_a_constant_channel_of_a_4d_file_is_named(decathlon, write_volume, new_image):
+    written = decathlon(6, channels=2)
+    array = new_image(0, (6, 7, 5, 2))
+    array[..., 1] = 3
+    write_volume(written.image(0), array)
+    (problem,) = check_dataset(open_dataset(written.root)).problems
+    assert (problem.kind, "channel 1" in problem.what) == ("constant image", True)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "severity"),
+    [((0.001, 1, 1), "error"), ((60, 60, 60), "error"), ((0.5, 0.5, 30), "warning")],
+)
+def test_absurd_spacings_are_named(decathlon, write_volume, new_image, new_label, spacing, severity):
+    written = decathlon(6)
+    write_volume(written.image(0), new_image(0), spacing)
+    write_volume(written.label(0), new_label(0), spacing)
+    assert problems_of(written) == {("case_a", "spacing", severity)}
+
+
+def test_the_same_scan_twice_is_an_error_whatever_its_file_looks_like(decathlon, write_volume, new_image):
+    written = decathlon(6)
+    write_volume(written.image(2), new_image(0).astype(np.float64))
+    assert problems_of(written) == {("case_c", "duplicate image", "error")}
+
+
+def test_the_same_scan_twice_in_one_subject_is_a_warning(decathlon, write_volume, new_image):
+    written = decathlon(7)
+    write_volume(written.image(6), new_image(0))
+    rows = "".join(f"{name},{name if name != 'case_g' else 'case_a'}\n" for name in written.names)
+    (written.root / "cases.csv").write_text("case,subject\n" + rows)
+    assert problems_of(written) == {("case_g", "duplicate image", "warning")}
+
+
+def test_one_channel_twice_in_a_case_is_a_warning(nnunet, write_volume, new_image):
+    written = nnunet(6)
+    write_volume(written.image(0, 1), new_image(0))
+    assert problems_of(written) == {("case_a", "duplicate image", "warning")}
+
+
+def test_a_case_without_subject_among_others_is_an_error(decathlon):
+    written = decathlon(6)
+    (written.root / "cases.csv").write_text("case,subject\ncase_a,anna\n")
+    assert problems_of(written) == {(None, "subject", "error")}
+
+
+@pytest.mark.parametrize(("cases", "severity"), [(1, "error"), (2, "warning"), (4, "warning")])
+def test_too_few_cases_are_named(decathlon, cases, severity):
+    assert problems_of(decathlon(cases)) == {(None, "too few cases", severity)}
+
+
+def test_unlabelled_scans_are_checked_too(decathlon):
+    written = decathlon(6)
+    written.describe(test=["./imagesTs/new.nii.gz"])
+    assert problems_of(written) == {("new", "missing file", "error")}
+
+
+def test_no_problem_hides_another(nnunet, write_volume, new_image, new_label):
+    written = nnunet(6)
+    written.image(0, 0).unlink()
+    write_volume(written.image(0, 1), np.zeros((6, 7, 5), np.float32))
+    write_volume(written.label(0), new_label(0, (5, 7, 5), classes=4))
+    written.label(1).write_bytes(b"")
+    kinds = {("case_a", kind, "error") for kind in ("missing file", "constant image", "geometry", "unknown label")}
+    assert problems_of(written) == kinds | {("case_b", "unreadable file", "error")}
+
+
+def test_the_report_is_json(decathlon):
+    written = decathlon(3)
+    written.image(0).unlink()
+    report = json.loads(check_dataset(open_dataset(written.root)).model_dump_json())
+    assert (report["errors"], report["warnings"]) == (1, 1)
+
+
+def test_the_hippocampus_set_is_sound(real_data):
+    report = check_dataset(open_dataset(real_data("Task04_Hippocampus")))
+    assert report.problems == ()
+    assert report.cases_per_class == {"background": 208, "Anterior": 208, "Posterior": 208}
+
+
+def test_the_brats_set_is_sound_but_small(real_data):
+    report = check_dataset(open_dataset(real_data("Dataset013_BraTS2013")))
+    assert [problem.kind for problem in report.problems] == ["too few cases"]
+    assert report.passed
