@@ -1,0 +1,75 @@
+"""The plan's grid: which way D, H and W run, and how far apart voxels lie."""
+
+from dataclasses import dataclass
+
+from leanseg.datasets.fingerprint import CaseFingerprint, Fingerprint
+
+Size = tuple[int, int, int]
+
+_ANISOTROPIC = 1.5  # from this ratio of the largest to the smallest spacing on, D is the coarse axis
+_SAME_SPACING = 0.01  # spacings that agree to this share are not resampled
+_RAS = "RAS"
+_CODES = {"S": "SAR", "A": "ASR", "R": "RSA"}  # by the direction of D
+_OPPOSITE = dict(zip("LPIRAS", "RASRAS", strict=True))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Orientation code and spacing (mm) of (D, H, W), and the size every case has in it."""
+
+    orientation: str
+    spacing: tuple[float, float, float]
+    sizes: tuple[Size, ...]
+    explanation: tuple[str, ...]
+
+
+def choose_grid(fingerprint: Fingerprint, crop_to_nonzero: bool) -> Grid:
+    """Return the grid of the median spacing, with D along the coarse axis where there is one."""
+    spacing = dict(zip(_RAS, fingerprint.median_spacing, strict=True))
+    coarse = max(_RAS, key=lambda side: spacing[side])
+    ratio = spacing[coarse] / min(spacing.values())
+    depth = coarse if ratio > _ANISOTROPIC else "S"
+    code = _CODES[depth]
+    wanted = (spacing[code[0]], spacing[code[1]], spacing[code[2]])
+    resampled = sum(not _agrees(_along(case, code, case.spacing), wanted) for case in fingerprint.cases)
+    return Grid(
+        orientation=code,
+        spacing=wanted,
+        sizes=tuple(_size_in(case, code, wanted, crop_to_nonzero) for case in fingerprint.cases),
+        explanation=(_about_depth(code, ratio), _about_spacing(wanted, resampled, len(fingerprint.cases))),
+    )
+
+
+def _size_in(case: CaseFingerprint, code: str, wanted: tuple[float, float, float], crop_to_nonzero: bool) -> Size:
+    shape = _along(case, code, case.nonzero_shape if crop_to_nonzero else case.shape)
+    spacing = _along(case, code, case.spacing)
+    if _agrees(spacing, wanted):
+        return int(shape[0]), int(shape[1]), int(shape[2])
+    depth, height, width = (max(1, round(n * has / mm)) for n, has, mm in zip(shape, spacing, wanted, strict=True))
+    return depth, height, width
+
+
+def _along(case: CaseFingerprint, code: str, values: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Return `values`, given along the file's axes, along the axes of `code`."""
+    by_side = {_OPPOSITE[side]: value for side, value in zip(case.axcodes, values, strict=True)}
+    return by_side[code[0]], by_side[code[1]], by_side[code[2]]
+
+
+def _agrees(spacing: tuple[float, float, float], wanted: tuple[float, float, float]) -> bool:
+    return all(abs(has - mm) <= _SAME_SPACING * mm for has, mm in zip(spacing, wanted, strict=True))
+
+
+def _about_depth(code: str, ratio: float) -> str:
+    names = {"S": "Superior", "A": "Anterior", "R": "Right"}
+    if ratio > _ANISOTROPIC:
+        return (
+            f"Orientation {code}: D runs to {names[code[0]]}, the coarse axis "
+            f"(its spacing is {ratio:.3g} times the finest)."
+        )
+    return f"Orientation {code}: D runs to Superior, because spacings differ by no more than {ratio:.3g} times."
+
+
+def _about_spacing(wanted: tuple[float, float, float], resampled: int, cases: int) -> str:
+    text = " x ".join(f"{mm:.4g}" for mm in wanted)
+    what = "no case needs resampling" if not resampled else f"{resampled} of {cases} cases are resampled"
+    return f"Spacing {text} mm, the median of the data set: {what}."

@@ -1,0 +1,35 @@
+"""How intensities are normalised, channel by channel, and whether empty margins are cropped."""
+
+from leanseg.datasets.fingerprint import ChannelFingerprint, Fingerprint
+from leanseg.plans import Normalisation
+
+_MOSTLY_EMPTY = 0.25  # share of exact zeros from which a scan's background was removed on purpose
+_WORTH_CROPPING = 0.9  # cropping to the nonzero box must save at least a tenth of the voxels
+
+
+def choose_crop(fingerprint: Fingerprint) -> tuple[bool, str]:
+    """Return whether to work on the box of nonzero voxels only, and why."""
+    share = fingerprint.nonzero_share
+    if 0 < share < _WORTH_CROPPING:
+        return True, f"Cropped to nonzero voxels: their boxes hold {share:.0%} of all voxels."
+    return False, f"Not cropped: the boxes of nonzero voxels hold {share:.0%} of all voxels."
+
+
+def choose_normalisation(channel: ChannelFingerprint) -> tuple[Normalisation, str]:
+    """Return how to normalise one channel, and why. CT is known by its name."""
+    low, high = channel.foreground_percentile_00_5, channel.foreground_percentile_99_5
+    if channel.name.strip().upper() == "CT" and channel.foreground_sd > 0 and low < high:
+        mean, sd = channel.foreground_mean, channel.foreground_sd
+        why = (
+            f"Channel {channel.name}: clipped to {low:.5g} .. {high:.5g} (percentiles 0.5 and 99.5 of labelled voxels), "
+            f"then by their mean {mean:.4g} and sd {sd:.4g}, because CT values are absolute."
+        )
+        return Normalisation(scheme="clip", low=low, high=high, mean=mean, sd=sd), why
+    if channel.zero_share >= _MOSTLY_EMPTY:
+        why = (
+            f"Channel {channel.name}: mean and sd of each scan's voxels that are not 0, "
+            f"because {channel.zero_share:.0%} of all are exactly 0."
+        )
+        return Normalisation(scheme="zscore_nonzero"), why
+    why = f"Channel {channel.name}: mean and sd of each scan, because its intensities have no absolute meaning."
+    return Normalisation(scheme="zscore"), why

@@ -1,0 +1,96 @@
+"""From a data set, what it measured like and what a person can spend to a plan, with the reason for every decision."""
+
+import math
+from typing import Any
+
+from leanseg.datasets import Dataset
+from leanseg.datasets.fingerprint import Fingerprint
+from leanseg.errors import InputError
+from leanseg.learning import networks
+from leanseg.learning.costing import Calibration, NetworkCosts, calibrate, network_costs
+from leanseg.learning.planning.grid import choose_grid
+from leanseg.learning.planning.intensities import choose_crop, choose_normalisation
+from leanseg.learning.planning.steps import choose_steps, ram_limit
+from leanseg.learning.planning.tiles import choose_tile
+from leanseg.plans import Budget, Data, Estimates, Inference, Network, Plan, Preprocessing, Training
+
+
+class NothingToLearnError(InputError):
+    """The data set cannot be planned for: no labelled cases, or no classes."""
+
+    def __init__(self, dataset: Dataset, missing: str) -> None:
+        super().__init__(
+            what=f"data set {dataset.name} has no {missing}",
+            why="a network learns from scans with labels of at least one class",
+            fix="add label maps and name their classes, then look with: leanseg check",
+        )
+
+
+def make_plan(
+    dataset: Dataset,
+    fingerprint: Fingerprint,
+    budget: Budget,
+    *,
+    network: str = "distill_dsm_unet",
+    options: dict[str, Any] | None = None,
+    calibration: Calibration | None = None,
+) -> Plan:
+    """Return the plan for `dataset` within `budget`; the same arguments always give the same plan.
+
+    calibration: what is known of the machine; left out, this one is measured, which takes about five seconds.
+    Raises BudgetError naming the smallest budget that would do, and InputError for an unknown network or option and
+    for a data set without anything to learn.
+    """
+    if not fingerprint.cases:
+        raise NothingToLearnError(dataset, "labelled cases")
+    if len(dataset.labels) < 2:
+        raise NothingToLearnError(dataset, "classes beside the background")
+    chosen = Network(name=network, options=options or {})
+    channels, classes = len(dataset.channels), len(dataset.labels)
+    divisor = networks.facts(network).divisor
+    calibration = calibration or calibrate(network, channels, classes, chosen.options)
+    costs = network_costs(network, channels, classes, chosen.options, calibration.precision)
+
+    crop, about_crop = choose_crop(fingerprint)
+    grid = choose_grid(fingerprint, crop)
+    normalisation = [choose_normalisation(channel) for channel in fingerprint.channels]
+    steps = choose_steps(grid.sizes, divisor, channels, costs, budget, calibration)
+    largest = max(math.prod(case.shape) for case in fingerprint.cases)
+    tile = choose_tile(grid.sizes, largest, steps.patch, divisor, channels, classes, costs, budget, calibration)
+    return Plan(
+        data=Data(name=dataset.name, channels=dataset.channels, labels=dataset.labels),
+        budget=budget,
+        preprocessing=Preprocessing(
+            orientation=grid.orientation,
+            spacing=grid.spacing,
+            crop_to_nonzero=crop,
+            normalisation=tuple(scheme for scheme, _ in normalisation),
+        ),
+        network=chosen,
+        training=Training(patch=steps.patch, batch=steps.batch),
+        inference=Inference(tile=tile.size, overlap=tile.overlap),
+        estimates=Estimates(
+            training_ram=steps.ram,
+            prediction_ram=tile.ram,
+            seconds_per_step=steps.seconds,
+            steps=steps.count,
+        ),
+        explanation=(
+            *grid.explanation,
+            about_crop,
+            *(reason for _, reason in normalisation),
+            _about_network(network, costs),
+            *steps.explanation,
+            f"Training takes about {steps.ram / 1e9:.2g} of {ram_limit(budget, calibration) / 1e9:.2g} GB of RAM.",
+            "No mirroring: labels may tell left from right.",
+            tile.explanation,
+            f"Prediction takes about {tile.ram / 1e9:.2g} GB of RAM for the largest scan.",
+        ),
+    )
+
+
+def _about_network(name: str, costs: NetworkCosts) -> str:
+    return (
+        f"Network {name}: {costs.parameters:,} parameters, {costs.macs_per_voxel:,.0f} MACs per voxel, "
+        f"{costs.saved_per_voxel:,.0f} bytes per voxel kept for the backward pass."
+    )
