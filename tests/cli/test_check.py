@@ -65,7 +65,11 @@ def test_split_writes_folds_grouped_by_patient(folders):
     done = leanseg("split", *pair(folders), "-o", out, "--subject-pattern", r"(pat\d+)_")
     assert (done.returncode, done.stderr) == (0, "")
     folds = json.loads(out.read_text())["folds"]
-    assert sorted({name[:4] for name in fold["validation"]} for fold in folds) == [{"pat0"}, {"pat1"}, {"pat2"}]
+    assert sorted(sorted(fold["validation"]) for fold in folds) == [
+        ["pat0_0", "pat0_1"],
+        ["pat1_2", "pat1_3"],
+        ["pat2_4", "pat2_5"],
+    ]
     assert "3 folds instead of 5" in done.stdout
 
 

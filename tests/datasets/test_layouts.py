@@ -106,6 +106,13 @@ def test_a_table_that_does_not_say_whose_cases_they_are_is_refused(decathlon, te
     assert "cases.csv: line" in refusal(written.root).what
 
 
+def test_a_table_that_contradicts_the_description_is_refused(decathlon):
+    written = decathlon(2)
+    (written.root / "cases.csv").write_text("case,subject\ncase_a,anna\n")
+    written.describe(training=[{**entry, "subject": "ben"} for entry in written.content["training"]])
+    assert "case_a" in refusal(written.root).what
+
+
 def entries(image="./imagesTr/case_a.nii.gz", label="./labelsTr/case_a.nii.gz"):
     return [{"image": image, "label": label}]
 

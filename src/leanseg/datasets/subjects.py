@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from leanseg.datasets.cases import Dataset
+from leanseg.datasets.cases import Case, Dataset
 from leanseg.datasets.documents import DocumentError, read_text
 from leanseg.errors import InputError
 
@@ -54,9 +54,12 @@ def with_table(dataset: Dataset) -> Dataset:
 
     A table has a row per case and the columns case and subject. Raises DocumentError when a case has two subjects.
     """
-    subjects = _subjects_in_tables(dataset.root)
-    cases = tuple(dataclasses.replace(case, subject=case.subject or subjects.get(case.name)) for case in dataset.cases)
-    return dataclasses.replace(dataset, cases=cases)
+    for name in TABLES:
+        table = dataset.root / name
+        if table.is_file() and (subjects := _read_table(table)) is not None:
+            cases = tuple(_with_row(case, table, subjects.get(case.name)) for case in dataset.cases)
+            return dataclasses.replace(dataset, cases=cases)
+    return dataset
 
 
 def with_subjects(dataset: Dataset, pattern: str) -> Dataset:
@@ -96,12 +99,11 @@ def cases_without_subject(dataset: Dataset) -> list[str]:
     return missing if len(missing) < len(dataset.cases) else []
 
 
-def _subjects_in_tables(root: Path) -> dict[str, str]:
-    for name in TABLES:
-        table = root / name
-        if table.is_file() and (subjects := _read_table(table)) is not None:
-            return subjects
-    return {}
+def _with_row(case: Case, table: Path, subject: str | None) -> Case:
+    if subject and case.subject and subject != case.subject:
+        reason = f"has the subject {subject!r} here and {case.subject!r} in dataset.json"
+        raise DocumentError(table, f"case {case.name!r}", reason, "keep the one that is right")
+    return dataclasses.replace(case, subject=case.subject or subject)
 
 
 def _found(pattern: str, names: list[str]) -> list[str | None]:
