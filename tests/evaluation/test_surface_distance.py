@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from leanseg.evaluation.surface_distance import image_diagonal, surface_distances
+from leanseg.evaluation.surface_distance import class_boxes, image_diagonal, surface_distances
 
 spacings = st.tuples(*[st.floats(0.3, 5.0)] * 3)
 shapes = st.tuples(*[st.integers(1, 7)] * 3)
@@ -123,3 +123,19 @@ def test_no_two_voxels_are_further_apart_than_the_diagonal(shape, spacing):
     prediction, reference = np.zeros((2, *shape), dtype=bool)
     prediction[0, 0, 0] = reference[-1, -1, -1] = True
     assert surface_distances(prediction, reference, spacing).hausdorff() < image_diagonal(shape, spacing)
+
+
+@given(seed=st.integers(0, 10_000), shape=shapes, values=st.lists(st.integers(-2, 70_000), min_size=1, max_size=4))
+@settings(deadline=None, max_examples=50)
+def test_a_class_lies_wholly_in_its_box(seed, shape, values):
+    rng = np.random.default_rng(seed)
+    prediction, reference = rng.choice([0, 0, 0, *values], size=(2, *shape))
+    for value, box in zip(values, class_boxes(prediction, reference, values), strict=True):
+        for labels in (prediction, reference):
+            assert (labels[box] == value).sum() == (labels == value).sum()
+
+
+def test_the_box_of_a_class_is_as_small_as_it_can_be():
+    prediction, reference = np.zeros((2, 9, 9, 9), dtype=np.uint8)
+    prediction[2, 3, 4], reference[4, 3, 6] = 7, 7
+    assert class_boxes(prediction, reference, [7]) == [(slice(2, 5), slice(3, 4), slice(4, 7))]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leanseg.evaluation.overlap import Confusion, Labels, confusions
-from leanseg.evaluation.surface_distance import image_diagonal, surface_distances
+from leanseg.evaluation.surface_distance import class_boxes, image_diagonal, surface_distances
 
 # NSD is always given at this tolerance, beside the chosen one, so that any two reports share a number.
 FIXED_TOLERANCE = 1.0
@@ -54,9 +54,10 @@ def score_case(
     """
     values = list(classes.values())
     *counts, background = confusions(prediction, reference, [*values, 0])
+    boxes = class_boxes(prediction, reference, values)
     scores = {
-        name: _score_class(prediction, reference, value, count, ruler)
-        for (name, value), count in zip(classes.items(), counts, strict=True)
+        name: _score_class(prediction[box], reference[box], value, count, ruler)
+        for (name, value), count, box in zip(classes.items(), counts, boxes, strict=True)
     }
     unnamed = prediction.size - background.in_prediction - sum(count.in_prediction for count in counts)
     return scores, unnamed
@@ -75,6 +76,7 @@ def foreground_mean(scores: Mapping[str, Scores]) -> Scores:
 
 
 def _score_class(prediction: Labels, reference: Labels, value: int, count: Confusion, ruler: Ruler) -> Scores:
+    """Score one class: `count` is that of the whole image, the label maps may be only the part that holds the class."""
     return {
         "dice": count.dice,
         "iou": count.iou,

@@ -21,6 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
+Labels = NDArray[Any]  # integers, of any width
+
+# scipy lists boxes from 1 to the largest value; label files have 16 bits. Others are searched in the whole image.
+_LARGEST_LISTED = 2**16 - 1
 
 # Spacings in headers are rounded to single precision: a neighbour at "1 mm" may lie at 1.0000001 mm.
 _ROUNDING_MM = 1e-5
@@ -66,9 +70,33 @@ def surface_distances(prediction: Mask, reference: Mask, spacing: Sequence[float
     )
 
 
+def class_boxes(prediction: Labels, reference: Labels, values: Sequence[int]) -> list[tuple[slice, ...]]:
+    """Return for each class the part of two label maps (X, Y, Z) that holds all its voxels in either of them.
+
+    One pass over each map finds all of them, so that a scan with a hundred classes is not searched a hundred times.
+    The box of a class that neither has is the whole image.
+    """
+    from scipy.ndimage import find_objects
+
+    whole = (slice(None),) * reference.ndim
+    largest = max((value for value in values if 0 < value <= _LARGEST_LISTED), default=0)
+    if not largest:
+        return [whole] * len(values)
+    found = [find_objects(labels, max_label=largest) for labels in (prediction, reference)]
+    boxes = []
+    for value in values:
+        both = [one[value - 1] for one in found if 0 < value <= largest and one[value - 1] is not None]
+        boxes.append(tuple(_union(sides) for sides in zip(*both, strict=True)) or whole)
+    return boxes
+
+
 def image_diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:
     """Return the length of an image's diagonal in mm: no two of its voxels lie further apart."""
     return math.hypot(*(extent * step for extent, step in zip(shape, spacing, strict=True)))
+
+
+def _union(sides: Sequence[slice]) -> slice:
+    return slice(min(side.start for side in sides), max(side.stop for side in sides))
 
 
 def _bounding_box(mask: Mask) -> tuple[slice, ...]:
