@@ -4,7 +4,6 @@ Source: nifti1.h and nifti2.h of the NIfTI Data Format Working Group. Where the 
 two transforms, what without any) the choice is nibabel's. The separate .hdr and .img of old are not read.
 """
 
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,12 @@ from numpy.typing import NDArray
 from leanseg.volumes.errors import (
     BrokenAffineError,
     BrokenHeaderError,
-    CorruptCompressionError,
     TruncatedVolumeError,
     UnsupportedVoxelTypeError,
     WrongFormatError,
 )
 from leanseg.volumes.header import Header, Payload, make_header
-from leanseg.volumes.payload import GZIP_MAGIC, read_start
+from leanseg.volumes.payload import GZIP_MAGIC, inflate_start, read_start
 
 NIFTI1 = np.dtype([
     ("sizeof_hdr", "<i4"), ("unused", "S35"), ("dim_info", "u1"), ("dim", "<i2", 8), ("intent", "<f4", 3),
@@ -64,9 +62,10 @@ def read_nifti_header(path: Path) -> Header:
 
 def read_fields(path: Path) -> np.void:
     """Return the raw fields of the header, a scalar of dtype NIFTI1 or NIFTI2 (or those in the other byte order)."""
-    start = read_start(path, 4096)
+    start = read_start(path, NIFTI2.itemsize)
     if path.name.lower().endswith(".gz"):
-        start = _inflate_start(path, start)
+        _refuse_unpacked(path, start)
+        start = inflate_start(path, NIFTI2.itemsize)
     elif start.startswith(GZIP_MAGIC):
         raise WrongFormatError(path, "a plain NIfTI file but gzip-compressed", "rename it to end in .nii.gz")
     for layout in (NIFTI1, NIFTI2):
@@ -76,18 +75,10 @@ def read_fields(path: Path) -> np.void:
     raise WrongFormatError(path, "a NIfTI file")
 
 
-def _inflate_start(path: Path, packed: bytes) -> bytes:
-    if not packed.startswith(GZIP_MAGIC):
-        is_plain = packed[:4] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c", b"\x1c\x02\0\0", b"\0\0\x02\x1c")
+def _refuse_unpacked(path: Path, start: bytes) -> None:
+    if not start.startswith(GZIP_MAGIC):
+        is_plain = start[:4] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c", b"\x1c\x02\0\0", b"\0\0\x02\x1c")
         raise WrongFormatError(path, "a gzip file", "rename it to end in .nii" if is_plain else "")
-    engine = zlib.decompressobj(31)
-    try:
-        start = engine.decompress(packed, NIFTI2.itemsize)
-    except zlib.error as error:
-        raise CorruptCompressionError(path, str(error)) from error
-    if len(start) < NIFTI1.itemsize:
-        raise TruncatedVolumeError(path) if not engine.eof else WrongFormatError(path, "a NIfTI file")
-    return start
 
 
 def _checked_fields(path: Path, start: bytes, dtype: np.dtype[Any], magic: bytes) -> np.void:

@@ -58,6 +58,16 @@ def read_start(path: Path, count: int) -> bytes:
         return file.read(count)
 
 
+def inflate_start(path: Path, count: int) -> bytes:
+    """Return the first `count` bytes that a gzip file holds, fewer if it holds less."""
+    start = b""
+    with open_file(path) as file:
+        stream = InflatedStream(file, path, "gzip")
+        while len(start) < count and (block := stream.read(count - len(start))):
+            start += block
+    return start
+
+
 def check_size(header: Header) -> None:
     """Refuse a header whose voxels cannot be, or cannot all be, what its file holds. Looks at the file's size only."""
     payload = header.payload
