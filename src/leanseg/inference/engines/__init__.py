@@ -1,0 +1,9 @@
+"""What computes a network: OpenVINO, ONNX Runtime, or anything handed in that behaves like an `Engine`.
+
+An engine's library is imported when it is opened, not before.
+"""
+
+from leanseg.inference.engines.engine import Engine, EngineError, UnknownEngineError
+from leanseg.inference.engines.opening import open_engine
+
+__all__ = ["Engine", "EngineError", "UnknownEngineError", "open_engine"]

@@ -1,0 +1,47 @@
+"""What the predictor asks of whatever computes a network."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanseg.errors import InputError
+
+Float32 = NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """A network that takes one tile at a time."""
+
+    @property
+    def name(self) -> str:
+        """Engine and version, for example "openvino 2026.4.1"."""
+
+    @property
+    def precision(self) -> str:
+        """Of the arithmetic: "fp32", "bf16", ..."""
+
+    def __call__(self, tile: Float32) -> Float32:
+        """Return the scores (1, K, d, h, w) of `tile` (1, C, d, h, w). The result may be reused by the next call."""
+
+
+class UnknownEngineError(InputError):
+    """There is no engine of that name."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(
+            what=f"there is no engine {name!r}",
+            why=f"leanseg has {', '.join(known)}",
+            fix=f"choose one of them, for example --engine {known[0]}",
+        )
+
+
+class EngineError(InputError):
+    """An engine cannot use a package's model."""
+
+    def __init__(self, name: str, reason: str, other: str) -> None:
+        super().__init__(
+            what=f"{name} cannot use this model: {reason}",
+            why="the exported graph uses something that this version of the engine does not know",
+            fix=f"try the other engine: --engine {other}",
+        )

@@ -1,0 +1,52 @@
+"""ONNX Runtime on the CPU, in fp32."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanseg.inference.engines.engine import EngineError
+from leanseg.machine import cores
+
+Float32 = NDArray[np.float32]
+
+_ERRORS_ONLY = 3
+
+
+class OnnxRuntimeEngine:
+    """An ONNX graph in a session of its own. threads: cores to use; all that this process may use by default."""
+
+    def __init__(self, onnx: bytes, threads: int | None = None) -> None:
+        import onnxruntime
+
+        onnxruntime.disable_telemetry_events()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or cores()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        try:
+            self._session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+        except _failures() as error:
+            raise EngineError("onnxruntime", str(error).strip().splitlines()[0], "openvino") from error
+        self._input = self._session.get_inputs()[0].name
+        self._name = f"onnxruntime {onnxruntime.__version__}"
+
+    @property
+    def name(self) -> str:
+        """Engine and version."""
+        return self._name
+
+    @property
+    def precision(self) -> str:
+        """Of the arithmetic: the graph's own, as this provider changes none."""
+        return "fp32"
+
+    def __call__(self, tile: Float32) -> Float32:
+        """Return the scores (1, K, d, h, w) of `tile` (1, C, d, h, w)."""
+        scores: Float32 = self._session.run(None, {self._input: tile})[0]
+        return scores
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return the errors that a session raises for a graph it cannot use; they have no common base but Exception."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return RuntimeError, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented, state.Fail

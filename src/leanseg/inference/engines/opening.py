@@ -1,0 +1,32 @@
+"""Open an engine by name."""
+
+from collections.abc import Callable
+
+from leanseg.inference.engines.engine import Engine, UnknownEngineError
+from leanseg.packages import Package
+
+
+def open_engine(package: Package, name: str, threads: int | None = None) -> Engine:
+    """Return the engine `name`, "openvino" or "onnxruntime", with the package's exported graph.
+
+    threads: cores to use; all that this process may use by default. Raises UnknownEngineError, or EngineError when
+    the engine cannot use the graph.
+    """
+    if name not in _ENGINES:
+        raise UnknownEngineError(name, tuple(_ENGINES))
+    return _ENGINES[name](package.onnx_bytes(), threads)
+
+
+def _openvino(onnx: bytes, threads: int | None) -> Engine:
+    from leanseg.inference.engines.openvino_engine import OpenVinoEngine
+
+    return OpenVinoEngine(onnx, threads)
+
+
+def _onnxruntime(onnx: bytes, threads: int | None) -> Engine:
+    from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(onnx, threads)
+
+
+_ENGINES: dict[str, Callable[[bytes, int | None], Engine]] = {"openvino": _openvino, "onnxruntime": _onnxruntime}

@@ -1,0 +1,47 @@
+"""The manifest: which files a package has, their SHA-256, what wrote them, and what was measured at export."""
+
+import hashlib
+from typing import Annotated, BinaryIO, Literal
+
+from pydantic import Field, JsonValue
+
+from leanseg.plans.strict import Strict
+
+NAME = "manifest.json"
+REQUIRED = ("plan.json", "model.safetensors", "model.onnx", "card.md")
+LARGEST_TEXT = 1_000_000  # bytes of the manifest, the plan and the card, each
+LARGEST_PACKAGE = 4 * 2**30  # bytes of all files together; ONNX itself ends at 2 GiB
+
+# Names are flat: no folder, nothing hidden, nothing that a shell or another system reads in a special way.
+FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"
+# Data only. A later engine's own files are .bin, .xml or .json.
+SUFFIXES = (".json", ".safetensors", ".onnx", ".md", ".bin", ".xml", ".txt", ".csv", ".png")
+
+_PIECE = 1 << 20
+
+
+class FileRecord(Strict):
+    """What a file of the package must be, byte for byte."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(ge=0, le=LARGEST_PACKAGE)]
+
+
+class Manifest(Strict):
+    """What `manifest.json` says. `measured` holds free facts, such as bytes per voxel of an engine."""
+
+    format: Literal[1] = 1
+    created: str = Field(description="date and time in UTC, ISO 8601")
+    leanseg: str = Field(description="version that wrote the package")
+    libraries: dict[str, str] = Field(description="name -> version, of what the package was made with")
+    files: dict[Annotated[str, Field(pattern=FILE_NAME, max_length=100)], FileRecord] = Field(max_length=64)
+    measured: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+def record_of(file: BinaryIO) -> FileRecord:
+    """Return size and SHA-256 of what is left to read of `file`, in bounded memory."""
+    digest, count = hashlib.sha256(), 0
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+        count += len(piece)
+    return FileRecord(sha256=digest.hexdigest(), bytes=count)

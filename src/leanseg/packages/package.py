@@ -1,0 +1,180 @@
+"""A model package, read and verified: plan, weights, exported graph, card, and a hash that names all of it."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from leanseg.packages.errors import CorruptPackageError, NotAPackageError, UnsafePackageError
+from leanseg.packages.manifest import (
+    LARGEST_PACKAGE,
+    LARGEST_TEXT,
+    NAME,
+    REQUIRED,
+    SUFFIXES,
+    Manifest,
+    record_of,
+)
+from leanseg.packages.onnx_data import MalformedModelError, refers_to_other_files
+from leanseg.packages.stores import FolderStore, Store, ZipStore
+from leanseg.plans import Plan, PlanError
+from leanseg.plans.reading import parse_plan
+
+
+@dataclass(frozen=True, eq=False)
+class Package:
+    """A package whose every file had the size and SHA-256 that its manifest names.
+
+    hash: SHA-256 of the manifest, and so of everything in the package, as 64 hexadecimal digits. A folder and the
+    .zip made of it have the same.
+    """
+
+    path: Path
+    plan: Plan
+    manifest: Manifest
+    hash: str
+    _store: Store = field(repr=False)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the package at `path`: a package folder, a run (which holds one as `package/`), or a .zip.
+
+        Raises NotAPackageError, or CorruptPackageError naming the file that is missing, unknown, changed or unsafe.
+        """
+        try:
+            return cls._read(_store_at(path))
+        except OSError as error:
+            raise NotAPackageError(
+                path, f"cannot be read: {error.strerror or error}", "check the permissions of its files"
+            ) from error
+
+    @classmethod
+    def _read(cls, store: Store) -> Self:
+        sizes = store.sizes()
+        text = _text(store, NAME, sizes.get(NAME))
+        manifest = _parse_manifest(store.path, text)
+        _check_files(store.path, manifest, {name: size for name, size in sizes.items() if name != NAME})
+        for name in manifest.files:
+            _verify(store, manifest, name)
+        package = cls(store.path, _plan(store, manifest), manifest, hashlib.sha256(text).hexdigest(), store)
+        _check_model(store.path, package.onnx_bytes())
+        return package
+
+    def file(self, name: str) -> bytes:
+        """Return a file of the package, verified again, as it may have changed since. Raises CorruptPackageError."""
+        expected = self.hash if name == NAME else self.manifest.files[name].sha256
+        limit = LARGEST_TEXT if name == NAME else self.manifest.files[name].bytes
+        with self._store.open(name) as source:
+            data = source.read(limit + 1)
+        if hashlib.sha256(data).hexdigest() != expected:
+            raise CorruptPackageError(self.path, f"{name} changed while it was in use")
+        return data
+
+    def onnx_bytes(self) -> bytes:
+        """Return the exported graph: (1, C, *tile) -> (1, K, *tile) with the plan's tile."""
+        return self.file("model.onnx")
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """Return the trained tensors by name."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            return dict(load(self.file("model.safetensors")))
+        except SafetensorError as error:
+            raise CorruptPackageError(self.path, f"model.safetensors is not a safetensors file ({error})") from error
+
+    def card(self) -> str:
+        """Return the model card, Markdown."""
+        return self.file("card.md").decode("utf-8")
+
+
+def _store_at(path: Path) -> Store:
+    if path.is_file():
+        return ZipStore(path)
+    if (path / NAME).is_file():
+        return FolderStore(path)
+    if (path / "package" / NAME).is_file():
+        return FolderStore(path / "package")
+    if not path.exists():
+        raise NotAPackageError(path, "does not exist", "check the path of the run, package folder or .zip")
+    fix = "name a folder that leanseg train wrote (finish an interrupted run with leanseg train ... --resume)"
+    raise NotAPackageError(path, "holds no model package (no manifest.json)", fix)
+
+
+def _text(store: Store, name: str, size: int | None) -> bytes:
+    """Return a file that a person can read, of bounded size."""
+    if size is None:
+        raise CorruptPackageError(store.path, f"{name} is missing")
+    if size > LARGEST_TEXT:
+        raise UnsafePackageError(store.path, f"{name} has {size:,} bytes, far more than leanseg writes")
+    with store.open(name) as file:
+        return file.read(LARGEST_TEXT + 1)
+
+
+def _parse_manifest(path: Path, text: bytes) -> Manifest:
+    try:
+        document = json.loads(text)
+        if isinstance(document, dict) and isinstance(document.get("format"), int) and document["format"] > 1:
+            raise CorruptPackageError(
+                path, f"has format {document['format']}, this leanseg reads 1", "install a newer leanseg"
+            )
+        return Manifest.model_validate(document)
+    except (ValueError, RecursionError) as error:  # JSON, UTF-8 and pydantic errors are all ValueErrors
+        reason = _first(error) if isinstance(error, ValidationError) else str(error)
+        raise CorruptPackageError(path, f"{NAME} is not one that leanseg wrote ({reason})") from error
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+
+
+def _check_files(path: Path, manifest: Manifest, sizes: dict[str, int]) -> None:
+    """Compare what is there with what the manifest names, before anything is read."""
+    for name in (*REQUIRED, *manifest.files):
+        if name not in manifest.files or name not in sizes:
+            raise CorruptPackageError(path, f"{name} is missing")
+    for name in sizes:
+        if name not in manifest.files:
+            raise UnsafePackageError(path, f"{name!r} is not named in {NAME}")
+        if PurePosixPath(name).suffix not in SUFFIXES:
+            raise UnsafePackageError(path, f"{name!r} is no kind of file that a package may hold")
+    if sum(record.bytes for record in manifest.files.values()) > LARGEST_PACKAGE:
+        raise UnsafePackageError(path, f"its files are larger than {LARGEST_PACKAGE:,} bytes together")
+    for name, record in manifest.files.items():
+        if sizes[name] != record.bytes:
+            raise CorruptPackageError(path, f"{name} has {sizes[name]:,} bytes instead of {record.bytes:,}")
+
+
+def _verify(store: Store, manifest: Manifest, name: str) -> None:
+    with store.open(name) as file:
+        found = record_of(file)
+    expected = manifest.files[name]
+    if found != expected:
+        raise CorruptPackageError(
+            store.path, f"{name} has changed: SHA-256 {found.sha256[:12]}... instead of {expected.sha256[:12]}..."
+        )
+
+
+def _plan(store: Store, manifest: Manifest) -> Plan:
+    text = _text(store, "plan.json", manifest.files["plan.json"].bytes)
+    try:
+        return parse_plan(text.decode("utf-8"), "plan.json")
+    except (PlanError, UnicodeDecodeError) as error:
+        problem = error.what if isinstance(error, PlanError) else str(error)
+        fix = f"use leanseg {manifest.leanseg}, which wrote it, or train again"
+        raise CorruptPackageError(store.path, problem, fix) from error
+
+
+def _check_model(path: Path, model: bytes) -> None:
+    try:
+        external = refers_to_other_files(model)
+    except MalformedModelError as error:
+        raise CorruptPackageError(path, f"model.onnx is not an ONNX model ({error})") from error
+    if external:
+        raise UnsafePackageError(path, "model.onnx refers to files outside the package")

@@ -1,0 +1,86 @@
+"""Write a model package, whole or not at all, and put it into one file."""
+
+import importlib.metadata
+import shutil
+import zipfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from leanseg import __version__
+from leanseg.packages.manifest import NAME, REQUIRED, FileRecord, Manifest, record_of
+from leanseg.packages.package import Package
+from leanseg.plans import Plan, write_plan
+from leanseg.storage import whole_file, whole_folder, write_text
+
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "openvino", "safetensors", "torch")
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first date a .zip can hold: equal packages make equal files
+
+
+def write_package(
+    path: Path,
+    *,
+    plan: Plan,
+    weights: bytes | Path,
+    onnx: bytes | Path,
+    card: str,
+    facts: Mapping[str, JsonValue],
+) -> Package:
+    """Write a package folder at `path`, in the place of an older one, and return it as it reads back.
+
+    weights: a safetensors file or its bytes. onnx: a graph (1, C, *tile) -> (1, K, *tile) without external data.
+    card: Markdown. facts: what was measured at export, free JSON.
+    Raises CorruptPackageError, leaving `path` as it was, if the package could not be read back.
+    """
+    with whole_folder(path) as folder:
+        write_plan(folder / "plan.json", plan)
+        _put(weights, folder / "model.safetensors")
+        _put(onnx, folder / "model.onnx")
+        write_text(folder / "card.md", card)
+        manifest = Manifest(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            leanseg=__version__,
+            libraries=_versions(),
+            files={name: _record(folder / name) for name in REQUIRED},
+            measured=dict(facts),
+        )
+        write_text(folder / NAME, manifest.model_dump_json(indent=2) + "\n")
+        Package.read(folder)
+    return Package.read(path)
+
+
+def pack(package: Path, path: Path) -> Package:
+    """Put the package (or a run's) at `package` into the .zip `path`, and return it as it reads back.
+
+    Nothing is compressed: weights hardly would be, and the file can be read at the speed of the disk.
+    """
+    found = Package.read(package)
+    with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name in (NAME, *found.manifest.files):
+            archive.writestr(zipfile.ZipInfo(name, _EARLIEST), found.file(name))
+    return Package.read(path)
+
+
+def _put(content: bytes | Path, target: Path) -> None:
+    if isinstance(content, bytes):
+        target.write_bytes(content)
+    else:
+        shutil.copyfile(content, target)
+
+
+def _record(path: Path) -> FileRecord:
+    with path.open("rb") as file:
+        return record_of(file)
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the libraries that are installed, without importing any."""
+    versions = {}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

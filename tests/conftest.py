@@ -1,0 +1,105 @@
+"""Model packages without training: small ONNX graphs whose labelling is known, in a real package."""
+
+import json
+
+import numpy as np
+import pytest
+
+LABELS = {"background": 0, "grey": 2, "white": 5}
+THRESHOLDS = (0.0, 1.0)  # from which intensity on a voxel is grey, white
+
+
+def threshold_model(channels, tile):
+    """A 1x1x1 convolution of the first channel whose highest score is the class of the intensity."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    low, high = THRESHOLDS
+    weights = np.zeros((3, channels, 1, 1, 1), dtype=np.float32)
+    weights[:, 0, 0, 0, 0] = [0, 1, 2]
+    biases = np.array([0, -low, -low - high], dtype=np.float32)
+    return _saved(
+        [helper.make_node("Conv", ["image", "weights", "biases"], ["scores"])],
+        helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, channels, *tile]),
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 3, *tile]),
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(biases, "biases")],
+    )
+
+
+def random_model(channels, tile, seed=0):
+    """Three 3x3x3 convolutions with instance norm and LeakyReLU between them, random weights."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(seed)
+    nodes, tensors, last, width = [], [], "image", channels
+    for layer, out in enumerate((8, 8, 3)):
+        kernel = random.normal(size=(out, width, 3, 3, 3)).astype(np.float32) / np.sqrt(27 * width)
+        tensors.append(numpy_helper.from_array(kernel.astype(np.float32), f"kernel{layer}"))
+        result = "scores" if layer == 2 else f"convolved{layer}"
+        nodes.append(helper.make_node("Conv", [last, f"kernel{layer}"], [result], pads=[1] * 6))
+        if layer < 2:
+            tensors.append(numpy_helper.from_array(np.ones(out, np.float32), f"scale{layer}"))
+            tensors.append(numpy_helper.from_array(np.zeros(out, np.float32), f"shift{layer}"))
+            names = [result, f"scale{layer}", f"shift{layer}"]
+            nodes.append(helper.make_node("InstanceNormalization", names, [f"normed{layer}"]))
+            nodes.append(helper.make_node("LeakyRelu", [f"normed{layer}"], [f"active{layer}"], alpha=0.01))
+        last, width = f"active{layer}", out
+    return _saved(
+        nodes,
+        helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, channels, *tile]),
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 3, *tile]),
+        tensors,
+    )
+
+
+def _saved(nodes, taken, given, tensors):
+    from onnx import checker, helper
+
+    graph = helper.make_graph(nodes, "network", [taken], [given], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    checker.check_model(model)
+    return model.SerializeToString()
+
+
+@pytest.fixture
+def make_package():
+    """A function that writes a package and returns it; `random` weights label at random, else by thresholds."""
+
+    def make(path, *, channels=1, tile=(8, 8, 8), spacing=(1.0, 1.0, 1.0), overlap=0.5, random=False, **preprocessing):
+        from safetensors.numpy import save
+
+        from leanseg.packages import write_package
+        from leanseg.plans import Plan
+
+        plan = {
+            "data": {"name": "shades", "channels": [f"channel {c}" for c in range(channels)], "labels": LABELS},
+            "preprocessing": {
+                "spacing": spacing,
+                "normalisation": [{"scheme": "none"}] * channels,
+                **preprocessing,
+            },
+            "network": {"name": "thresholds"},
+            "training": {"patch": tile},
+            "inference": {"tile": tile, "overlap": overlap},
+        }
+        return write_package(
+            path,
+            plan=Plan.model_validate(json.loads(json.dumps(plan))),
+            weights=save({"head.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}),
+            onnx=random_model(channels, tile) if random else threshold_model(channels, tile),
+            card="# Shades of grey\n",
+            facts={"parity": {"openvino": 1.0}},
+        )
+
+    return make
+
+
+@pytest.fixture
+def shades():
+    """A function that gives the label values that the threshold network has for an image."""
+
+    def label(image):
+        low, high = THRESHOLDS
+        values = list(LABELS.values())
+        return np.where(image > high, values[2], np.where(image > low, values[1], values[0]))
+
+    return label
