@@ -7,6 +7,7 @@ from leanseg.learning.layers.depth_shift import (
     ResidualDepthShift,
     shift_along_depth,
 )
+from leanseg.learning.layers.insertion import ShiftedSlices, insert_depth_shift
 from leanseg.learning.layers.joining import join_channels
 from leanseg.learning.layers.slices import fold_slices, unfold_slices
 
@@ -15,7 +16,9 @@ __all__ = [
     "DistillDepthShift",
     "HardDepthShift",
     "ResidualDepthShift",
+    "ShiftedSlices",
     "fold_slices",
+    "insert_depth_shift",
     "join_channels",
     "shift_along_depth",
     "unfold_slices",

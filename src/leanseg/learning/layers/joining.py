@@ -12,9 +12,9 @@ def join_channels(first: Tensor, second: Tensor) -> Tensor:
     The same as torch.cat, but each part gets its gradient as a dense tensor in its memory format. torch.cat hands back
     slices of one tensor, on which enlargement and addition run several times slower in channels_last.
     """
-    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+    if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export():
         return torch.cat([first, second], dim=1)
-    joined: Tensor = _Join.apply(first, second)
+    joined: Tensor = _Join.apply(first, second)  # type: ignore[no-untyped-call]
     return joined
 
 
@@ -26,4 +26,4 @@ class _Join(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        return tuple(part.clone() for part in gradients[0].split(ctx.channels, dim=1))
+        return tuple(part.clone() for part in torch.split(gradients[0], ctx.channels, dim=1))
