@@ -1,0 +1,151 @@
+"""Whole commands, run as a user runs them, on a small made-up data set."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+SHAPE = (26, 30, 22)
+CLASSES = {"0": "background", "1": "ball", "2": "block"}
+# One thread per command: the tests share the cores.
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended: exit code, what it said, largest resident memory in bytes."""
+
+    code: int
+    out: str
+    err: str
+    peak: int
+
+
+def _run_leanseg(*arguments, environment=ENVIRONMENT, timeout=300.0):
+    """Run one command. It is killed after `timeout` seconds, so that a hang fails the test."""
+    command = [sys.executable, "-m", "leanseg", *map(str, arguments)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment
+    ) as process:
+        out, err = process.communicate(timeout=timeout)
+    return Done(process.returncode, out, err, 0)
+
+
+def _run_measured(folder, *arguments):
+    """Run one command and measure the largest resident memory it ever had."""
+    out, err = folder / "stdout.txt", folder / "stderr.txt"
+    with out.open("w") as stdout, err.open("w") as stderr:
+        command = [sys.executable, "-m", "leanseg", *map(str, arguments)]
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL, env=ENVIRONMENT)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    kilobytes = 1 if sys.platform == "darwin" else 1024
+    return Done(process.returncode, out.read_text(), err.read_text(), usage.ru_maxrss * kilobytes)
+
+
+def _make_scan(seed, shape=SHAPE):
+    """Return an image and its labels: a bright ball and a dark block somewhere in noise."""
+    random = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(*(np.arange(side) for side in shape), indexing="ij"))
+    center = random.uniform(9, np.array(shape) - 9).reshape(3, 1, 1, 1)
+    corner = random.integers(2, 6, 3)
+    labels = np.zeros(shape, np.uint8)
+    labels[tuple(slice(start, start + 6) for start in corner)] = 2
+    labels[((grid - center) ** 2).sum(axis=0) < 36] = 1
+    image = np.choose(labels, [100, 220, 20]) + random.normal(0, 12, shape)
+    return image.astype(np.int16), labels
+
+
+def _save(path, array, affine=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(array, np.diag([1.0, 1.0, 1.5, 1.0]) if affine is None else affine), path)
+    return path
+
+
+def _make_dataset(folder, cases=6):
+    """Write a Decathlon data set with two classes beside the background."""
+    names = [f"scan_{number:02d}" for number in range(cases)]
+    for seed, name in enumerate(names):
+        image, labels = _make_scan(seed)
+        _save(folder / "imagesTr" / f"{name}.nii.gz", image)
+        _save(folder / "labelsTr" / f"{name}.nii.gz", labels)
+    files = [{"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in names]
+    description = {"name": "Balls", "modality": {"0": "MRI"}, "labels": CLASSES, "training": files, "test": []}
+    (folder / "dataset.json").write_text(json.dumps(description), encoding="utf-8")
+    return folder
+
+
+def _everything_in(folder):
+    """Return path -> (size, time of change) of all files and folders in `folder`."""
+    return {
+        path.relative_to(folder): (path.stat().st_size, path.stat().st_mtime_ns) for path in Path(folder).rglob("*")
+    }
+
+
+@pytest.fixture(scope="session")
+def leanseg():
+    """The command line: a function of the arguments that returns how the command ended."""
+    return _run_leanseg
+
+
+@pytest.fixture
+def measured(tmp_path_factory):
+    """The command line with its peak memory measured."""
+    return lambda *arguments: _run_measured(tmp_path_factory.mktemp("measured"), *arguments)
+
+
+@pytest.fixture(scope="session")
+def save():
+    return _save
+
+
+@pytest.fixture(scope="session")
+def make_scan():
+    return _make_scan
+
+
+@pytest.fixture(scope="session")
+def make_dataset():
+    return _make_dataset
+
+
+@pytest.fixture(scope="session")
+def everything_in():
+    return _everything_in
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory):
+    return _make_dataset(tmp_path_factory.mktemp("data") / "Balls")
+
+
+@pytest.fixture(scope="session")
+def plan(leanseg, dataset, tmp_path_factory):
+    path = tmp_path_factory.mktemp("plan") / "plan.json"
+    done = leanseg("plan", dataset, "-o", path, "--ram", "4GB")
+    assert done.code == 0, done.err
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(leanseg, dataset, plan, tmp_path_factory):
+    """A run of a few steps, trained once for all tests of a worker."""
+    run = tmp_path_factory.mktemp("run") / "run"
+    done = leanseg("train", dataset, "--plan", plan, "--fold", "0", "--steps", "4", "-o", run)
+    assert done.code == 0, done.err
+    return run
+
+
+@pytest.fixture(scope="session")
+def scans(tmp_path_factory):
+    """Two scans that nobody trained on."""
+    folder = tmp_path_factory.mktemp("scans")
+    for number in range(2):
+        _save(folder / f"new_{number}.nii.gz", _make_scan(100 + number)[0])
+    return folder
