@@ -70,7 +70,7 @@ def test_voxels_and_affine_are_those_nibabel_reads(image, packed):
         expected = np.asanyarray(image.dataobj)
         assert volume.array.dtype == expected.dtype.newbyteorder("=")
         np.testing.assert_array_equal(volume.array, expected)
-        np.testing.assert_allclose(volume.geometry.affine, image.affine, rtol=0, atol=2e-5)
+        np.testing.assert_allclose(volume.geometry.affine, image.affine, rtol=0, atol=1e-12)
         if image.header["sform_code"] > 0:
             np.testing.assert_array_equal(volume.geometry.affine, image.affine)
 

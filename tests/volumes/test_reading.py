@@ -1,5 +1,6 @@
 """Reading: whole images, channels, labels, and everything that is refused."""
 
+import contextlib
 import gzip
 import os
 import re
@@ -36,6 +37,7 @@ from leanseg.volumes.errors import (
     NotLabelsError,
     SeveralFramesError,
     TooManyVoxelsError,
+    TrailingDataError,
     TruncatedVolumeError,
     UnknownSuffixError,
     WrongFormatError,
@@ -152,6 +154,21 @@ def test_a_header_claiming_32000_cubed_is_refused_without_taking_memory(tmp_path
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2e6
+
+
+@pytest.mark.parametrize(("ratio", "refused"), [(1030, False), (1040, True)])
+def test_no_header_may_declare_more_than_gzip_can_pack(tmp_path, ratio, refused):
+    header = claiming(tmp_path / "a.nii", (1000, ratio, 1), datatype=2, bits=8).read_bytes()
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(header + bytes(2000), 0)[:1000])
+    with pytest.raises(ImpossibleSizeError) if refused else contextlib.nullcontext():
+        assert read_header(path).shape == (1000, ratio, 1)
+
+
+def test_the_header_alone_tells_that_a_plain_file_is_too_long(tmp_path):
+    path = claiming(tmp_path / "a.nii", (4, 4, 4), voxels=bytes(129))
+    with pytest.raises(TrailingDataError):
+        read_header(path)
 
 
 def test_the_cap_is_kept_before_memory_is_taken(tmp_path):

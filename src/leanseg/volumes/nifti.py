@@ -138,21 +138,22 @@ def _affine(path: Path, fields: np.void, shape: tuple[int, ...]) -> NDArray[np.f
 
 def _quaternion_affine(path: Path, fields: np.void, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the 4x4 affine of the qform (nifti1.h, method 2) with voxels of `sizes` (3,) mm."""
-    b, c, d = (float(value) for value in fields["quatern"])
-    left = 1.0 - (b * b + c * c + d * d)
+    # In extended precision, so that the result is the float64 nearest to the truth, as it is with nibabel.
+    vector = fields["quatern"].astype(np.longdouble)
+    left = 1 - vector @ vector
     if left < -1e-5:
         raise BrokenAffineError(path, "the quaternion of the qform is longer than one")
-    # At half a turn `a` is zero, and rounding leaves a little more or less: zero then, as nibabel has it.
+    # At half a turn the scalar part is zero, and rounding leaves a little more or less: zero then, as in nibabel.
     rounding = 3 * np.finfo(fields["quatern"].dtype).eps
-    a = np.sqrt(left) if left > rounding else 0.0
-    a, b, c, d = np.array([a, b, c, d]) / np.sqrt(a * a + b * b + c * c + d * d)
+    scalar = np.sqrt(left) if left > rounding else np.longdouble(0)
+    doubled = vector * (2 / (scalar * scalar + vector @ vector))
+    b, c, d = scalar * doubled
+    squares = np.outer(vector, doubled)
+    rotation = squares + np.array([[0, -d, c], [d, 0, -b], [-c, b, 0]])
+    for axis in range(3):
+        rotation[axis, axis] = 1 - (squares[axis - 2, axis - 2] + squares[axis - 1, axis - 1])
     affine = np.eye(4)
-    affine[:3, :3] = [
-        [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-        [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-        [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-    ]
-    affine[:3, :3] *= sizes
+    affine[:3, :3] = rotation * sizes
     if fields["pixdim"][0] == -1:
         affine[:3, 2] *= -1
     affine[:3, 3] = fields["qoffset"]

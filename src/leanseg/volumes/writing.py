@@ -74,7 +74,10 @@ def _header(geometry: Geometry, dtype: np.dtype[Any], like: Path | None) -> NDAr
 
 
 def _copy_transforms(header: NDArray[np.void], geometry: Geometry, like: Path) -> None:
-    """Take over the transforms of the NIfTI file `like`; the one it does not have takes the code of the other."""
+    """Take over the qform of the NIfTI file `like` and both codes; a missing code becomes that of the other.
+
+    Its sform needs no copy: where it has one, that is the affine of `geometry`, number by number.
+    """
     if read_header(like).geometry != geometry:
         raise ValueError(f"{like} does not have the geometry of the image to write")
     if not like.name.lower().endswith((".nii", ".nii.gz")):
@@ -87,7 +90,6 @@ def _copy_transforms(header: NDArray[np.void], geometry: Geometry, like: Path) -
         header["pixdim"][:4] = np.where(sizes == 0, header["pixdim"][:4], sizes)  # a 2D image may leave out the third
         header["sform_code"] = fields["qform_code"]
     if fields["sform_code"] > 0:
-        header["srow"] = fields["srow"]
         header["sform_code"] = fields["sform_code"]
         if not fields["qform_code"] > 0:
             header["qform_code"] = fields["sform_code"]
