@@ -10,7 +10,7 @@ from torch import nn
 
 from leanseg import machine
 from leanseg.learning import networks
-from leanseg.learning.costing.precision import Precision, precisions, seconds_per_step
+from leanseg.learning.costing.precision import TRIED_PATCH, Precision, fastest_of, precisions, seconds_per_step
 
 _PATIENCE = 1.5  # seconds per thing measured; three things are
 _ENGINE_GAIN = 2.0  # OpenVINO runs the same network twice as fast as torch on the same cores
@@ -37,11 +37,11 @@ def calibrate(name: str, in_channels: int, out_channels: int, options: dict[str,
     device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
     network = networks.create(name, in_channels, out_channels, **options)
     divisor = networks.facts(name).divisor
-    depth, height, width = (-(-size // part) * part for size, part in zip((16, 48, 48), divisor, strict=True))
+    depth, height, width = (-(-size // part) * part for size, part in zip(TRIED_PATCH, divisor, strict=True))
     shape = (2, in_channels, depth, height, width)
     voxels = shape[0] * math.prod(shape[2:])
     seconds = {each: seconds_per_step(network, shape, each, device, _PATIENCE) for each in precisions(device)}
-    precision = min(seconds, key=lambda each: seconds[each])
+    precision = fastest_of(seconds)
     return Calibration(
         device=device,
         precision=precision,

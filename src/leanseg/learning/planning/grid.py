@@ -66,7 +66,8 @@ def _about_depth(code: str, ratio: float) -> str:
             f"Orientation {code}: D runs to {names[code[0]]}, the coarse axis "
             f"(its spacing is {ratio:.3g} times the finest)."
         )
-    return f"Orientation {code}: D runs to Superior, because spacings differ by no more than {ratio:.3g} times."
+    alike = "are the same" if ratio <= 1 + _SAME_SPACING else f"differ by a factor of only {ratio:.3g}"
+    return f"Orientation {code}: D runs to Superior, because the spacings of the axes {alike}."
 
 
 def _about_spacing(wanted: tuple[float, float, float], resampled: int, cases: int) -> str:

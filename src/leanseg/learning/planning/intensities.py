@@ -21,7 +21,7 @@ def choose_normalisation(channel: ChannelFingerprint) -> tuple[Normalisation, st
     if channel.name.strip().upper() == "CT" and channel.foreground_sd > 0 and low < high:
         mean, sd = channel.foreground_mean, channel.foreground_sd
         why = (
-            f"Channel {channel.name}: clipped to {low:.5g} .. {high:.5g} (percentiles 0.5 and 99.5 of labelled voxels), "
+            f"Channel {channel.name}: clipped to {low:.5g} .. {high:.5g} (percentiles 0.5, 99.5 of labelled voxels), "
             f"then by their mean {mean:.4g} and sd {sd:.4g}, because CT values are absolute."
         )
         return Normalisation(scheme="clip", low=low, high=high, mean=mean, sd=sd), why

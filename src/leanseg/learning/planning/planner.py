@@ -14,6 +14,8 @@ from leanseg.learning.planning.steps import choose_steps, ram_limit
 from leanseg.learning.planning.tiles import choose_tile
 from leanseg.plans import Budget, Data, Estimates, Inference, Network, Plan, Preprocessing, Training
 
+DEFAULT_NETWORK = "distill_dsm_unet"
+
 
 class NothingToLearnError(InputError):
     """The data set cannot be planned for: no labelled cases, or no classes."""
@@ -31,7 +33,7 @@ def make_plan(
     fingerprint: Fingerprint,
     budget: Budget,
     *,
-    network: str = "distill_dsm_unet",
+    network: str = DEFAULT_NETWORK,
     options: dict[str, Any] | None = None,
     calibration: Calibration | None = None,
 ) -> Plan:

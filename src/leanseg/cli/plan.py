@@ -1,0 +1,111 @@
+"""leanseg plan: from a data set and a budget to a plan.json that a person can read and edit."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from leanseg.cli.named_dataset import DatasetArgument, ImagesOption, LabelsOption, open_named
+
+if TYPE_CHECKING:
+    from leanseg.plans import Budget, Plan
+
+
+def plan(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the plan, e.g. plan.json")],
+    dataset: DatasetArgument = None,
+    images: ImagesOption = None,
+    labels: LabelsOption = None,
+    network: Annotated[str | None, typer.Option(help="Network to plan for, e.g. distill_dsm_unet")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the network, e.g. alpha=0.25")
+    ] = None,
+    ram: Annotated[str | None, typer.Option(help="Memory to train in, e.g. 8GB")] = None,
+    predict_ram: Annotated[str | None, typer.Option(help="Memory to predict in, e.g. 2GB")] = None,
+    vram: Annotated[str | None, typer.Option(help="Memory of the GPU, where there is one")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Wall time of training, everything included")] = None,
+    seconds_per_case: Annotated[
+        float | None, typer.Option(min=0.01, help="Wall time to predict the largest case")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older plan")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON")] = False,
+) -> None:
+    """Decide how to train within a budget, and write every decision down with its reason.
+
+    This machine is measured for a few seconds. Exit code 3 when the budget cannot be met: nothing is written then.
+
+    Example: leanseg plan Task04_Hippocampus -o plan.json --ram 8GB --minutes 15
+    """
+    from leanseg.cli.options import parse_options
+    from leanseg.storage import refuse_if_used
+
+    refuse_if_used(out, overwrite=overwrite)
+    budget = _budget(ram, predict_ram, vram, minutes, seconds_per_case)
+    options = parse_options(option or [])
+
+    from leanseg.cli.console import progress_bars, show_json
+    from leanseg.datasets import fingerprint
+    from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
+    from leanseg.plans import write_plan
+
+    with progress_bars() as progress:
+        opened = open_named(dataset, images, labels, None, progress)
+        found = fingerprint(opened, progress)
+        made = make_plan(opened, found, budget, network=network or DEFAULT_NETWORK, options=options)
+    write_plan(out, made)
+    if as_json:
+        show_json(made.model_dump(mode="json"))
+    else:
+        _show(made, out)
+
+
+def _budget(
+    ram: str | None,
+    predict_ram: str | None,
+    vram: str | None,
+    minutes: float | None,
+    seconds_per_case: float | None,
+) -> "Budget":
+    from leanseg.plans import Budget
+    from leanseg.plans.budget import parse_bytes
+
+    return Budget(
+        training_ram=parse_bytes(ram) if ram else None,
+        prediction_ram=parse_bytes(predict_ram) if predict_ram else None,
+        vram=parse_bytes(vram) if vram else None,
+        minutes=minutes,
+        seconds_per_case=seconds_per_case,
+    )
+
+
+def _show(made: "Plan", out: Path) -> None:
+    from leanseg.cli.console import table
+
+    table(("plan", ""), _rows(made), title=f"{made.data.name}: {', '.join(made.data.labels)}")
+    for sentence in made.explanation:
+        typer.echo(f"- {sentence}")
+    typer.echo(f"written: {out}")
+    typer.echo(f"next:    leanseg train DATASET --plan {out} --fold 0 -o RUN")
+
+
+def _rows(made: "Plan") -> list[tuple[str, str]]:
+    from leanseg.plans.budget import show_bytes
+
+    options = "".join(f", {name} {value}" for name, value in made.network.options.items())
+    preprocessing, training, estimates = made.preprocessing, made.training, made.estimates
+    rows = [
+        ("network", made.network.name + options),
+        ("grid", f"{preprocessing.orientation}, {_by(preprocessing.spacing)} mm"),
+        ("intensities", ", ".join(scheme.scheme for scheme in preprocessing.normalisation)),
+        ("patch, batch", f"{_by(training.patch)}, {training.batch}"),
+        ("tile, overlap", f"{_by(made.inference.tile)}, {made.inference.overlap:.0%}"),
+    ]
+    if estimates is not None:
+        rows.append(("RAM to train", show_bytes(estimates.training_ram)))
+        rows.append(("RAM to predict", show_bytes(estimates.prediction_ram)))
+        rows.append(("steps", "as many as you say" if estimates.steps is None else f"about {estimates.steps:,}"))
+    return rows
+
+
+def _by(sizes: tuple[float, float, float]) -> str:
+    return " x ".join(f"{size:.4g}" for size in sizes)
