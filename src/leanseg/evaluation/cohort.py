@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from leanseg.datasets import Dataset
 from leanseg.errors import InputError
-from leanseg.evaluation.pairing import BACKGROUND, NothingToJudgeError, Pair, find_pairs, foreground
+from leanseg.evaluation.pairing import BACKGROUND, NothingToJudgeError, Pair, find_pairs, foreground, root_of
 from leanseg.evaluation.scores import (
     FIXED_TOLERANCE,
     Ruler,
@@ -95,7 +96,7 @@ class MissingPredictionError(InputError):
 
 def measure_cohort(
     predictions: Path,
-    references: Path,
+    references: Path | Dataset,
     *,
     labels: dict[str, int] | None = None,
     tolerance: float = 2.0,
@@ -109,7 +110,7 @@ def measure_cohort(
     progress = progress or Progress()
     pairing = find_pairs(predictions, references, images)
     classes = foreground(labels) if labels else pairing.classes
-    classes = classes or _classes_by_value(pairing.pairs, references, progress)
+    classes = classes or _classes_by_value(pairing.pairs, root_of(references), progress)
     tolerances = tuple(sorted({FIXED_TOLERANCE, tolerance}))
     results = tuple(_measure_all(pairing.pairs, classes, tolerances, progress))
     *summaries, of_foreground = _summaries(results, list(classes), score_names(tolerances), seed)

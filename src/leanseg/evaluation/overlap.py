@@ -99,7 +99,7 @@ def _pair_counts(prediction: Labels, reference: Labels, ordered: NDArray[np.int6
 
 def _slabs(prediction: Labels, reference: Labels) -> Iterator[tuple[Labels, Labels]]:
     # Walking in the order the reference lies in memory keeps files in Fortran order (NIfTI) as fast as others.
-    axes = tuple(int(axis) for axis in np.argsort(reference.strides)[::-1])
+    axes = tuple(int(axis) for axis in np.argsort(np.abs(reference.strides))[::-1])
     prediction, reference = prediction.transpose(axes), reference.transpose(axes)
     planes = max(1, _SLAB_VOXELS // max(1, math.prod(reference.shape[1:])))
     for start in range(0, reference.shape[0], planes):

@@ -50,16 +50,17 @@ class NoCommonCaseError(InputError):
         )
 
 
-def find_pairs(predictions: Path, references: Path, images: Path | None = None) -> Pairing:
+def find_pairs(predictions: Path, references: Path | Dataset, images: Path | None = None) -> Pairing:
     """Match label maps in the folder `predictions` with `references` by case name (file name without suffix).
 
-    `references` is a folder of label maps, or a data set with a dataset.json, whose labels are then taken.
+    `references` is a folder of label maps, a data set with a dataset.json, whose labels are then taken, or an opened
+    data set.
     `images` is a folder of scans to show behind the label maps; a data set brings its own.
     Raises an InputError when a folder is missing or empty, when two files have one name, or when no name agrees.
     """
     predicted = _files_by_case(predictions, "predictions", stem_of)
-    dataset = open_dataset(references) if (references / "dataset.json").is_file() else None
-    referred = _labels_of(dataset) if dataset else _files_by_case(references, "references", stem_of)
+    dataset = _dataset(references)
+    referred = _labels_of(dataset) if dataset else _files_by_case(root_of(references), "references", stem_of)
     scans = _images(images, dataset)
     if not predicted.keys() & referred.keys():
         raise NoCommonCaseError(sorted(predicted), sorted(referred))
@@ -70,6 +71,17 @@ def find_pairs(predictions: Path, references: Path, images: Path | None = None) 
         ignored=tuple(path for name, path in sorted(predicted.items()) if name not in referred),
         classes=foreground(dataset.labels) if dataset else _classes_from_sidecars(predicted.values()),
     )
+
+
+def root_of(references: Path | Dataset) -> Path:
+    """Return the folder of `references`."""
+    return references.root if isinstance(references, Dataset) else references
+
+
+def _dataset(references: Path | Dataset) -> Dataset | None:
+    if isinstance(references, Dataset):
+        return references
+    return open_dataset(references) if (references / "dataset.json").is_file() else None
 
 
 def foreground(labels: dict[str, int]) -> dict[str, int]:

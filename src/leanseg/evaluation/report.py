@@ -10,9 +10,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from leanseg import __version__
+from leanseg.datasets import Dataset
 from leanseg.errors import InputError
 from leanseg.evaluation.cohort import CaseResult, Cohort, measure_cohort, read_pair
 from leanseg.evaluation.conventions import CONVENTIONS
+from leanseg.evaluation.pairing import root_of
 from leanseg.evaluation.scores import score_names
 from leanseg.evaluation.statistics import Summary
 from leanseg.progress import Progress
@@ -49,7 +51,7 @@ class OutputHoldsInputError(InputError):
 
 def evaluate(
     predictions: Path,
-    references: Path,
+    references: Path | Dataset,
     out: Path,
     *,
     labels: dict[str, int] | None = None,
@@ -61,7 +63,7 @@ def evaluate(
 ) -> Evaluation:
     """Judge the label maps in `predictions` by `references` and write the report into the folder `out`.
 
-    `references` is a folder of label maps or a data set with a dataset.json; cases are matched by file name without
+    `references` is a folder of label maps or a data set (its folder, or opened); cases are matched by file name without
     suffix. `labels` (name -> value) defaults to those of the data set, then those in the predictions' sidecars, then
     every value found. `tolerance` is that of surface Dice in mm, beside the fixed 1 mm. `images` is a folder of scans
     to show behind the pictures. Cases that fail are in the result's `failures`; they never raise.
@@ -69,7 +71,7 @@ def evaluate(
     """
     progress = progress or Progress()
     refuse_if_used(out, overwrite=overwrite)
-    for folder in (predictions, references, images):
+    for folder in (predictions, root_of(references), images):
         if folder is not None and folder.resolve().is_relative_to(out.resolve()):
             raise OutputHoldsInputError(out, folder)
     cohort = measure_cohort(
@@ -83,7 +85,7 @@ def evaluate(
     )
     with whole_folder(out) as folder:
         figures = _draw(cohort, folder, progress)
-        record = _record(cohort, predictions, references, seed, figures)
+        record = _record(cohort, predictions, root_of(references), seed, figures)
         _write_csv(cohort, folder / "metrics.csv")
         write_json(folder / "metrics.json", record)
     return Evaluation(cohort=cohort, folder=out, figures=figures, record=record)
