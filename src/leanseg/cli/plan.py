@@ -8,7 +8,7 @@ import typer
 from leanseg.cli.named_dataset import DatasetArgument, ImagesOption, LabelsOption, open_named
 
 if TYPE_CHECKING:
-    from leanseg.plans import Budget, Plan
+    from leanseg.plans import Plan
 
 
 def plan(
@@ -37,16 +37,22 @@ def plan(
     Example: leanseg plan Task04_Hippocampus -o plan.json --ram 8GB --minutes 15
     """
     from leanseg.cli.options import parse_options
+    from leanseg.plans import read_budget, write_plan
     from leanseg.storage import refuse_if_used
 
     refuse_if_used(out, overwrite=overwrite)
-    budget = _budget(ram, predict_ram, vram, minutes, seconds_per_case)
+    budget = read_budget(
+        training_ram=ram,
+        prediction_ram=predict_ram,
+        vram=vram,
+        minutes=minutes,
+        seconds_per_case=seconds_per_case,
+    )
     options = parse_options(option or [])
 
     from leanseg.cli.console import progress_bars, show_json
     from leanseg.datasets import fingerprint
     from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
-    from leanseg.plans import write_plan
 
     with progress_bars() as progress:
         opened = open_named(dataset, images, labels, None, progress)
@@ -57,25 +63,6 @@ def plan(
         show_json(made.model_dump(mode="json"))
     else:
         _show(made, out)
-
-
-def _budget(
-    ram: str | None,
-    predict_ram: str | None,
-    vram: str | None,
-    minutes: float | None,
-    seconds_per_case: float | None,
-) -> "Budget":
-    from leanseg.plans import Budget
-    from leanseg.plans.budget import parse_bytes
-
-    return Budget(
-        training_ram=parse_bytes(ram) if ram else None,
-        prediction_ram=parse_bytes(predict_ram) if predict_ram else None,
-        vram=parse_bytes(vram) if vram else None,
-        minutes=minutes,
-        seconds_per_case=seconds_per_case,
-    )
 
 
 def _show(made: "Plan", out: Path) -> None:

@@ -1,6 +1,6 @@
 """Plan and Budget: what will be trained and how, as data that a person can read and edit."""
 
-from leanseg.plans.budget import Budget
+from leanseg.plans.budget import Budget, read_budget
 from leanseg.plans.plan import (
     Augmentation,
     Data,
@@ -26,6 +26,7 @@ __all__ = [
     "PlanError",
     "Preprocessing",
     "Training",
+    "read_budget",
     "read_plan",
     "write_plan",
 ]

@@ -85,9 +85,16 @@ class Augmentation(Strict):
     intensity_probability: Share = Field(0.3, description="for each of scale, shift, gamma, noise and smoothing")
     intensity_scaling: float = Field(0.2, ge=0, lt=1)
     intensity_shift: float = Field(0.15, ge=0, description="in standard deviations")
-    gamma: tuple[Positive, Positive] = (0.75, 1.35)
+    gamma: tuple[Positive, Positive] = Field((0.75, 1.35), description="least and largest exponent")
     noise_sd: float = Field(0.08, ge=0, description="in standard deviations")
     smoothing_sd: float = Field(0.7, ge=0, description="largest Gaussian smoothing, in voxels")
+
+    @field_validator("gamma")
+    @classmethod
+    def _rises(cls, gamma: tuple[float, float]) -> tuple[float, float]:
+        if gamma[0] > gamma[1]:
+            raise ValueError("needs the smaller exponent first")
+        return gamma
 
 
 class Training(Strict):

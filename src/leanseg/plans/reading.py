@@ -27,7 +27,7 @@ def read_plan(path: Path) -> Plan:
     """Return the plan in the JSON file `path`. Raises PlanError naming every wrong key."""
     try:
         size = path.stat().st_size
-        text = path.read_text(encoding="utf-8") if size <= _LARGEST_PLAN else ""
+        text = path.read_text(encoding="utf-8-sig") if size <= _LARGEST_PLAN else ""
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError(path, f"cannot be read ({error})", "give the path of a plan.json") from error
     if not text:
@@ -36,18 +36,36 @@ def read_plan(path: Path) -> Plan:
 
 
 def parse_plan(text: str, source: Path | str) -> Plan:
-    """Return the plan written in `text`; `source` is only named in errors."""
+    """Return the plan written in `text`; `source` is only named in errors. Raises PlanError.
+
+    Nothing is guessed: "36" and true are no numbers, and a key that stands twice is refused.
+    """
     try:
-        return Plan.model_validate(json.loads(text))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise PlanError(source, f"is not JSON ({error})") from error
+        json.loads(text, object_pairs_hook=_refuse_twice)
+        return Plan.model_validate_json(text, strict=True)
+    except _TwiceError as error:
+        raise PlanError(source, f"key {error} stands twice in one place") from error
     except ValidationError as error:
         raise PlanError(source, "; ".join(_explain(problem) for problem in error.errors())) from error
+    except (ValueError, RecursionError) as error:
+        raise PlanError(source, f"is not JSON ({error})") from error
 
 
 def write_plan(path: Path, plan: Plan) -> None:
     """Write `plan` as JSON, whole or not at all."""
     write_text(path, plan.model_dump_json(indent=2) + "\n")
+
+
+class _TwiceError(Exception):
+    """A key stands twice in one JSON object."""
+
+
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise _TwiceError(key)
+    return dict(pairs)
 
 
 def _explain(problem: Any) -> str:

@@ -1,0 +1,143 @@
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import binary, floats, integers, sampled_from, tuples
+
+from leanseg.plans import (
+    Budget,
+    Data,
+    Inference,
+    Network,
+    Normalisation,
+    Plan,
+    PlanError,
+    Preprocessing,
+    Training,
+    read_plan,
+    write_plan,
+)
+
+
+def plan(patch=(36, 48, 32), spacing=(1.0, 1.0, 1.0)):
+    return Plan(
+        data=Data(name="hippocampus", channels=("MRI",), labels={"background": 0, "anterior": 1}),
+        budget=Budget(training_ram=8 * 10**9, minutes=15),
+        preprocessing=Preprocessing(spacing=spacing, normalisation=(Normalisation(),)),
+        network=Network(name="distill_dsm_unet", options={"alpha": 0.5}),
+        training=Training(patch=patch),
+        inference=Inference(tile=(48, 64, 48)),
+    )
+
+
+def written(tmp_path, change):
+    """The path of a sound plan after `change` has edited its JSON."""
+    document = json.loads(plan().model_dump_json())
+    change(document)
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def refusal(path):
+    with pytest.raises(PlanError) as caught:
+        read_plan(path)
+    return caught.value.what
+
+
+@settings(deadline=None, max_examples=30)
+@given(patch=tuples(*[integers(1, 512)] * 3), spacing=tuples(*[floats(0.01, 20)] * 3))
+def test_a_plan_survives_being_written_and_read(tmp_path_factory, patch, spacing):
+    path = tmp_path_factory.mktemp("plan") / "plan.json"
+    write_plan(path, plan(patch, spacing))
+    assert read_plan(path) == plan(patch, spacing)
+
+
+def test_a_plan_saved_by_an_editor_with_a_byte_order_mark_is_read(tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_text(plan().model_dump_json(), encoding="utf-8-sig")
+    assert read_plan(path) == plan()
+
+
+def test_a_typo_is_refused_with_its_path_and_the_key_that_was_meant(tmp_path):
+    what = refusal(written(tmp_path, lambda document: document["training"].update(btach=4)))
+    assert "training.btach" in what
+    assert "did you mean batch" in what
+
+
+def test_a_typo_inside_a_list_is_refused_with_its_path(tmp_path):
+    what = refusal(written(tmp_path, lambda document: document["preprocessing"]["normalisation"][0].update(shceme=1)))
+    assert "preprocessing.normalisation.0.shceme" in what
+    assert "did you mean scheme" in what
+
+
+def test_every_wrong_key_is_named(tmp_path):
+    def change(document):
+        document["training"]["batch"] = 0
+        document["preprocessing"]["spacing"] = [1.0, -1.0, 1.0]
+        del document["network"]["name"]
+
+    what = refusal(written(tmp_path, change))
+    assert all(path in what for path in ("training.batch", "preprocessing.spacing.1", "network.name"))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("training.batch", True),
+        ("training.batch", "2"),
+        ("training.batch", 2.5),
+        ("training.patch", [36, 48]),
+        ("training.learning_rate", float("nan")),
+        ("training.precision", "int4"),
+        ("training.augmentation.flip_axes", [3]),
+        ("training.augmentation.gamma", [1.4, 0.7]),
+        ("inference.overlap", 1.0),
+        ("preprocessing.orientation", "SSR"),
+        ("preprocessing.orientation", "XYZ"),
+        ("preprocessing.normalisation", []),
+        ("preprocessing.normalisation", [{"scheme": "clip", "low": 0}]),
+        ("preprocessing.normalisation", [{"scheme": "zscore", "low": 0}]),
+        ("data.labels", {"background": 0}),
+        ("data.labels", {"left": 1, "background": 0}),
+        ("data.labels", {"background": 0, "left": 1, "right": 1}),
+        ("budget.training_ram", "much"),
+        ("format", 2),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_path(tmp_path, path, value):
+    def change(document):
+        *folders, key = path.split(".")
+        for folder in folders:
+            document = document[folder]
+        document[key] = value
+
+    assert path.split(".")[-1] in refusal(written(tmp_path, change))
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_text(plan().model_dump_json().replace('"batch":2', '"batch":2,"batch":4'))
+    assert "batch" in refusal(path)
+
+
+@pytest.mark.parametrize("text", ["", "no plan", "[]", "null", "{", "[" * 5_000, "1" * 5_000, '{"format": NaN}'])
+def test_what_is_no_plan_is_refused(tmp_path, text):
+    path = tmp_path / "plan.json"
+    path.write_text(text)
+    assert "plan.json" in refusal(path)
+
+
+@settings(deadline=None, max_examples=50)
+@given(content=binary(max_size=200) | sampled_from([b"\xff\xfe{}", b"{\x00}"]))
+def test_no_bytes_do_worse_than_a_refusal(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("plan") / "plan.json"
+    path.write_bytes(content)
+    refusal(path)
+
+
+def test_missing_files_folders_and_huge_files_are_refused(tmp_path):
+    assert "missing.json" in refusal(tmp_path / "missing.json")
+    refusal(tmp_path)
+    (tmp_path / "huge.json").write_bytes(b" " * 1_000_001)
+    assert "1000001 bytes" in refusal(tmp_path / "huge.json")
