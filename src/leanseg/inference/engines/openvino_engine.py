@@ -1,5 +1,8 @@
 """OpenVINO's runtime on the CPU. Only its model reader is used: no conversion tool, no telemetry, no cache on disk."""
 
+import sys
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +12,25 @@ from leanseg.machine import cores
 Float32 = NDArray[np.float32]
 
 
+_CONVERSION_TOOL = "openvino.tools.ovc"
+
+
+def runtime() -> Any:
+    """Return the module openvino, imported without its conversion tool, which brings a telemetry client along.
+
+    Where somebody else has imported openvino already, it is left as it is.
+    """
+    if "openvino" in sys.modules:
+        return sys.modules["openvino"]
+    # None makes Python say "no such module", which openvino takes as "not installed"; later imports find the tool.
+    sys.modules[_CONVERSION_TOOL] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    finally:
+        del sys.modules[_CONVERSION_TOOL]
+    return openvino
+
+
 class OpenVinoEngine:
     """An ONNX graph compiled for this processor, in fp32 even where it could do bf16.
 
@@ -16,8 +38,7 @@ class OpenVinoEngine:
     """
 
     def __init__(self, onnx: bytes, threads: int | None = None) -> None:
-        import openvino
-
+        openvino = runtime()
         core = openvino.Core()
         settings = {
             # Left alone, OpenVINO takes bf16 where the processor has it, and labels change without a word.

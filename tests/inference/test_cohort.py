@@ -1,0 +1,178 @@
+import json
+
+import nibabel
+import numpy as np
+import pytest
+
+from leanseg import __version__
+from leanseg.datasets import find_cases
+from leanseg.inference import predict_cases
+from leanseg.inference.cohort import NotANumberError, OutputIsInputError
+from leanseg.storage import OutputNotEmptyError
+
+
+def oblique_affine():
+    angle = 0.3
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.diag([-1.0, 1.0, 1.0])
+    affine[:3, 3] = (40, -20, 11)
+    return affine
+
+
+def save(path, image, affine=None):
+    path.parent.mkdir(exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(image, np.eye(4) if affine is None else affine), path)
+    return path
+
+
+def random_image(seed, shape=(9, 11, 7)):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@pytest.fixture
+def package(make_package, tmp_path):
+    return make_package(tmp_path / "package")
+
+
+@pytest.mark.parametrize("engine", [None, "openvino", "onnxruntime"])
+def test_label_maps_lie_exactly_on_their_scans(package, tmp_path, shades, engine):
+    image = random_image(0)
+    path = save(tmp_path / "scans" / "a.nii.gz", image, oblique_affine())
+    summary = predict_cases(package, find_cases([path]), tmp_path / "out", engine=engine)
+    assert summary.done == ("a",)
+    assert summary.failed == ()
+    scan, written = nibabel.load(path), nibabel.load(tmp_path / "out" / "a.nii.gz")
+    assert written.get_data_dtype() == np.uint8
+    np.testing.assert_array_equal(written.affine, scan.affine)
+    np.testing.assert_array_equal(np.asarray(written.dataobj), shades(image))
+
+
+def test_the_sidecar_tells_how_the_case_was_made(package, tmp_path):
+    path = save(tmp_path / "scans" / "a_0000.nii.gz", random_image(0))
+    predict_cases(package, find_cases([tmp_path / "scans"]), tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "a.json").read_text())
+    assert record["package"] == package.hash
+    assert record["images"] == [str(path)]
+    assert record["labels"] == {"background": 0, "grey": 2, "white": 5}
+    assert record["engine"].startswith("openvino")
+    assert record["precision"] == "fp32"
+    assert record["leanseg"] == __version__
+    assert record["peak_rss_bytes"] > 10_000_000
+    phases = record["seconds"]
+    assert set(phases) == {"read", "prepare", "network", "labels", "write", "total"}
+    assert phases["total"] == pytest.approx(sum(phases.values()) - phases["total"], abs=1e-3)
+
+
+def test_a_failing_case_is_named_and_the_others_go_on(package, tmp_path, shades):
+    scans = tmp_path / "scans"
+    images = {name: random_image(seed) for seed, name in enumerate("abc")}
+    for name, image in images.items():
+        save(scans / f"{name}.nii.gz", image)
+    whole = (scans / "b.nii.gz").read_bytes()
+    (scans / "b.nii.gz").write_bytes(whole[: len(whole) // 2])
+    summary = predict_cases(package, find_cases([scans]), tmp_path / "out")
+    assert summary.done == ("a", "c")
+    ((case, error),) = [(failure.case, failure.error) for failure in summary.failed]
+    assert case == "b"
+    assert "b.nii.gz" in error.what
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.json", "a.nii.gz", "c.json", "c.nii.gz"]
+    written = np.asarray(nibabel.load(tmp_path / "out" / "c.nii.gz").dataobj)
+    np.testing.assert_array_equal(written, shades(images["c"]))
+
+
+def test_nan_voxels_are_refused_unless_something_takes_their_place(package, tmp_path, shades):
+    image = random_image(0)
+    image[4, 4, 4] = np.nan
+    cases = find_cases([save(tmp_path / "scans" / "a.nii", image)])
+    assert "--nan 0" in predict_cases(package, cases, tmp_path / "refused").failed[0].error.fix
+    assert predict_cases(package, cases, tmp_path / "out", nan=0.0).done == ("a",)
+    written = np.asarray(nibabel.load(tmp_path / "out" / "a.nii.gz").dataobj)
+    np.testing.assert_array_equal(written, shades(np.nan_to_num(image)))
+    with pytest.raises(NotANumberError):
+        predict_cases(package, cases, tmp_path / "never", nan=float("nan"))
+
+
+def test_a_missing_channel_is_said_in_terms_of_files(make_package, tmp_path):
+    package = make_package(tmp_path / "package", channels=2)
+    save(tmp_path / "scans" / "a_0000.nii.gz", random_image(0))
+    summary = predict_cases(package, find_cases([tmp_path / "scans"]), tmp_path / "out")
+    assert "1 channel where the plan has 2" in summary.failed[0].error.what
+    assert "_0001" in summary.failed[0].error.fix
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_cap_on_voxels_holds_for_the_scan(package, tmp_path):
+    cases = find_cases([save(tmp_path / "scans" / "a.nii.gz", random_image(0))])
+    summary = predict_cases(package, cases, tmp_path / "out", max_voxels=9 * 11 * 7 - 1)
+    assert "--max-voxels" in summary.failed[0].error.fix
+
+
+def test_a_folder_in_use_is_refused_and_overwriting_touches_only_these_cases(package, tmp_path):
+    cases = find_cases([save(tmp_path / "scans" / "a.nii.gz", random_image(0))])
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    (out / "a.nii.gz").write_text("old")
+    with pytest.raises(OutputNotEmptyError):
+        predict_cases(package, cases, out)
+    assert (out / "a.nii.gz").read_text() == "old"
+    predict_cases(package, cases, out, overwrite=True)
+    assert nibabel.load(out / "a.nii.gz").shape == (9, 11, 7)
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_a_failing_case_leaves_no_older_result_behind(package, tmp_path):
+    cases = find_cases([save(tmp_path / "scans" / "a.nii.gz", random_image(0))])
+    predict_cases(package, cases, tmp_path / "out")
+    (tmp_path / "scans" / "a.nii.gz").write_bytes(b"")
+    assert predict_cases(package, cases, tmp_path / "out", overwrite=True).done == ()
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_scans_are_never_written_over(package, tmp_path):
+    path = save(tmp_path / "scans" / "a.nii.gz", random_image(0))
+    before = path.read_bytes()
+    with pytest.raises(OutputIsInputError, match=r"a\.nii\.gz"):
+        predict_cases(package, find_cases([path]), tmp_path / "scans", overwrite=True)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("failing", ["write_volume", "write_json"])
+def test_both_files_of_a_case_appear_or_none(package, tmp_path, monkeypatch, failing):
+    from leanseg.storage import CannotWriteError
+
+    def fail(path, *args, **options):
+        raise CannotWriteError(path, OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(f"leanseg.inference.cohort.{failing}", fail)
+    cases = find_cases([save(tmp_path / "scans" / "a.nii.gz", random_image(0))])
+    summary = predict_cases(package, cases, tmp_path / "out")
+    assert "No space left" in summary.failed[0].error.what
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(MemoryError("Unable to allocate 9 GiB"), "9 GiB"), (RuntimeError("kernel lost"), "kernel lost")],
+)
+def test_an_engine_that_gives_up_fails_its_case_only(package, tmp_path, error, said):
+    class GivesUp:
+        name = "gives up"
+        precision = "fp32"
+
+        def __call__(self, tile):
+            raise error
+
+    cases = find_cases([save(tmp_path / "scans" / "a.nii.gz", random_image(0))])
+    summary = predict_cases(package, cases, tmp_path / "out", engine=GivesUp())
+    assert said in summary.failed[0].error.what
+
+
+def test_two_channels_of_a_case_are_read_in_order(make_package, tmp_path, shades):
+    package = make_package(tmp_path / "package", channels=2)
+    first, second = random_image(0), random_image(1)
+    save(tmp_path / "scans" / "a_0000.nii.gz", first)
+    save(tmp_path / "scans" / "a_0001.nii.gz", second)
+    predict_cases(package, find_cases([tmp_path / "scans"]), tmp_path / "out")
+    np.testing.assert_array_equal(np.asarray(nibabel.load(tmp_path / "out" / "a.nii.gz").dataobj), shades(first))

@@ -1,0 +1,81 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from leanseg.inference.engines import EngineError, UnknownEngineError, open_engine
+from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
+from leanseg.inference.engines.openvino_engine import OpenVinoEngine
+
+TILE = (8, 12, 10)
+ENGINES = ["openvino", "onnxruntime"]
+
+
+@pytest.fixture
+def package(make_package, tmp_path):
+    return make_package(tmp_path / "package", tile=TILE, channels=2, random=True)
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).normal(size=(1, 2, *TILE)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("threads", [None, 1])
+def test_engines_compute_what_onnx_defines(package, image, name, threads):
+    from onnx.reference import ReferenceEvaluator
+
+    (expected,) = ReferenceEvaluator(package.onnx_bytes()).run(None, {"image": image})
+    scores = open_engine(package, name, threads)(image)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, expected, atol=2e-4)
+
+
+def test_labels_of_the_engines_agree(package):
+    engines = [open_engine(package, name) for name in ENGINES]
+    differing = 0
+    for seed in range(20):
+        tile = np.random.default_rng(seed).normal(size=(1, 2, *TILE)).astype(np.float32)
+        first, second = (engine(tile).argmax(axis=1).copy() for engine in engines)
+        differing += (first != second).mean() / 20
+    assert differing < 0.001
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_engines_compute_in_fp32_and_say_what_they_are(package, name):
+    engine = open_engine(package, name)
+    assert engine.precision == "fp32"
+    assert engine.name.startswith(f"{name} 2" if name == "openvino" else f"{name} 1")
+
+
+@pytest.mark.parametrize(("engine", "other"), [(OpenVinoEngine, "onnxruntime"), (OnnxRuntimeEngine, "openvino")])
+def test_a_graph_that_an_engine_cannot_use_names_the_other_engine(engine, other):
+    from onnx import TensorProto, helper
+
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 2, 2, 2])
+    scores = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 2, 2, 2])
+    graph = helper.make_graph([helper.make_node("Mystery", ["x"], ["y"], domain="own")], "g", [value], [scores])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("own", 1)])
+    for bytes_ in (model.SerializeToString(), b"no model"):
+        with pytest.raises(EngineError) as refused:
+            engine(bytes_)
+        assert refused.value.fix.endswith(f"--engine {other}")
+
+
+def test_an_unknown_engine_is_refused_with_the_list(package):
+    with pytest.raises(UnknownEngineError, match="'tensorrt'") as refused:
+        open_engine(package, "tensorrt")
+    assert refused.value.why == "leanseg has openvino, onnxruntime"
+
+
+def test_importing_the_room_imports_no_engine_and_nothing_heavy():
+    script = """
+import sys
+import leanseg.inference, leanseg.packages, leanseg.kernels
+heavy = {"torch", "scipy", "matplotlib", "pandas", "onnx", "onnxruntime", "openvino", "monai", "safetensors", "rich"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
