@@ -18,9 +18,9 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "networks.npz"
 every_network = pytest.mark.parametrize("name", networks.names())
 
 
-def smallest(name, multiple=2):
+def small(name):
     """(D, H, W) that `name` takes without padding."""
-    return tuple(multiple * divisor for divisor in networks.facts(name).divisor)
+    return tuple(2 * divisor for divisor in networks.facts(name).divisor)
 
 
 def made(name, in_channels=2, out_channels=3):
@@ -30,18 +30,18 @@ def made(name, in_channels=2, out_channels=3):
 
 @every_network
 def test_logits_have_the_size_of_the_volume(name):
-    size = smallest(name)
+    size = small(name)
     assert made(name)(torch.randn(2, 2, *size)).shape == (2, 3, *size)
 
 
 @every_network
 def test_every_parameter_gets_a_finite_gradient(name):
     network = made(name)
-    network(torch.randn(2, 2, *smallest(name))).square().mean().backward()
+    network(torch.randn(2, 2, *small(name))).square().mean().backward()
     for parameter_name, parameter in network.named_parameters():
         assert parameter.grad is not None, parameter_name
         assert torch.isfinite(parameter.grad).all(), parameter_name
-        # A bias before a batch norm has no effect, so only rounding is left of its gradient.
+        # Even a bias before a batch norm, which has no effect: rounding is left of its gradient.
         assert parameter.grad.any(), parameter_name
 
 
@@ -55,7 +55,7 @@ def test_odd_sizes_and_single_slices_are_accepted(name, size):
 @every_network
 def test_odd_sizes_give_what_padding_with_zeros_outside_gives(name):
     network = made(name).eval()
-    depth, height, width = smallest(name)
+    depth, height, width = small(name)
     x = torch.randn(1, 2, depth, height - 3, width - 5)
     padded = torch.nn.functional.pad(x, (0, 5, 0, 3))
     assert torch.allclose(network(x), network(padded)[..., :-3, :-5], atol=1e-6)
@@ -64,7 +64,7 @@ def test_odd_sizes_give_what_padding_with_zeros_outside_gives(name):
 @every_network
 def test_evaluation_is_deterministic_and_leaves_the_network_alone(name):
     network = made(name).eval()
-    x = torch.randn(1, 2, *smallest(name))
+    x = torch.randn(1, 2, *small(name))
     before = {key: value.clone() for key, value in network.state_dict().items()}
     assert torch.equal(network(x), network(x))
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
@@ -73,7 +73,7 @@ def test_evaluation_is_deterministic_and_leaves_the_network_alone(name):
 @every_network
 def test_volumes_of_a_batch_never_mix(name):
     network = made(name).eval()
-    x = torch.randn(2, 2, *smallest(name), requires_grad=True)
+    x = torch.randn(2, 2, *small(name), requires_grad=True)
     network(x)[0].sum().backward()
     assert x.grad[0].any()
     assert not x.grad[1].any()
@@ -84,7 +84,7 @@ def test_weights_are_saved_and_loaded(name, tmp_path):
     network, other = made(name).eval(), networks.create(name, 2, 3).eval()
     torch.save(network.state_dict(), tmp_path / "weights.pt")
     other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
-    x = torch.randn(1, 2, *smallest(name))
+    x = torch.randn(1, 2, *small(name))
     assert torch.equal(network(x), other(x))
 
 
@@ -133,7 +133,7 @@ def fingerprint(name):
             wave = torch.sin(torch.arange(tensor.numel(), dtype=torch.float64) * 1.7 + i).reshape(tensor.shape)
             spread = (2 / tensor[0].numel()) ** 0.5 if tensor.dim() > 1 else 0.2
             tensor.copy_(wave * spread + (tensor.dim() == 1))
-    size = smallest(name)
+    size = small(name)
     x = torch.cos(torch.arange(2 * math.prod(size), dtype=torch.float64) * 0.9).reshape(1, 2, *size).float()
     with torch.no_grad():
         return network(x).numpy().ravel()[::41]

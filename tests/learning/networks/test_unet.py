@@ -31,11 +31,14 @@ def test_the_3d_network_has_three_times_the_kernels():
     assert parameters("unet3d", (4, 3)) == 3_239_907
 
 
-@pytest.mark.parametrize(("name", "expected"), [("unet2d", 38_640), ("dsm_unet", 38_640), ("distill_dsm_unet", 42_816)])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("unet2d", 38_640), ("dsm_unet", 38_640), ("distill_dsm_unet", 42_816), ("unet3d", 3 * (38_640 - 48) + 48)],
+)
 def test_multiplications_per_voxel_are_those_of_the_specification(name, expected):
     network, counted = networks.create(name, 4, 3).eval(), []
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d | nn.Conv3d):
             module.register_forward_hook(
                 lambda module, _inputs, output: counted.append(output.numel() * module.weight[0].numel())
             )
