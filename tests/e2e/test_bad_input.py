@@ -127,6 +127,8 @@ def test_check_names_a_broken_scan(bad_scan, dataset, measured, tmp_path):
     assert done.peak < MODEST
 
 
+# Training reads with the same reader, but takes seconds to start: three stand for all.
+@pytest.mark.parametrize("bad_scan", [truncated, bomb_of_3_gigavoxels, not_a_number], indirect=True)
 def test_training_refuses_a_broken_scan_and_leaves_no_run(bad_scan, dataset, plan, measured, tmp_path):
     broken = with_scan(dataset, tmp_path / "data", bad_scan)
     done = measured("train", broken, "--plan", plan, "--steps", "2", "-o", tmp_path / "run")
