@@ -1,7 +1,7 @@
 """From scores per class to one label per voxel, on a grid of another resolution, without an array per class.
 
-Slab by slab, each class is resampled alone and compared with the best so far: memory does not grow with the number of
-classes. Ties go to the lowest class, as with argmax. Interpolation is that of `resampling`.
+Slab by slab, each class is resampled alone and compared with the best so far: memory grows with the number of cores,
+not with that of the classes. Ties go to the lowest class, as with argmax. Interpolation is that of `resampling`.
 """
 
 import math
@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leanseg.kernels.resampling import Float32, Shape, slabs
+from leanseg.kernels.parallel import in_parallel
+from leanseg.kernels.resampling import Float32, Shape, Slab, slabs
 
 _SLICE_VOXELS = 1 << 18  # voxels compared together where nothing is resampled
 
@@ -37,9 +38,12 @@ def labels_of_scores(scores: NDArray[np.floating], shape: Shape) -> Labels:
             part = slice(start, start + thickness)
             _keep_highest(labels[part], ((k, scores[k, part]) for k in range(len(scores))))
         return labels
-    for slab in slabs(old, shape):
+
+    def label(slab: Slab) -> None:
         planes = ((k, slab.resample(scores[k])) for k in range(len(scores)))
         _keep_highest(labels[slab.depth.outputs], planes)
+
+    in_parallel(label, slabs(old, shape))
     return labels
 
 
@@ -51,12 +55,15 @@ def resample_labels(labels: Labels, shape: Shape) -> Labels:
     if labels.shape == shape:
         return np.ascontiguousarray(labels)
     result = np.zeros(shape, dtype=labels.dtype)
-    for slab in slabs((labels.shape[0], labels.shape[1], labels.shape[2]), shape):
+
+    def label(slab: Slab) -> None:
         inputs = labels[slab.depth.inputs]
         present = np.flatnonzero(np.bincount(inputs.ravel()))
         local = slab.from_first_input()
         shares = ((int(k), local.resample((inputs == k).astype(np.float32))) for k in present)
         _keep_highest(result[slab.depth.outputs], shares)
+
+    in_parallel(label, slabs((labels.shape[0], labels.shape[1], labels.shape[2]), shape))
     return result
 
 

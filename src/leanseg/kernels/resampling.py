@@ -6,7 +6,7 @@ triangle of half-width max(1, m / n) input voxels, so enlarging is plain linear 
 alias. Beyond the border the outermost voxel is repeated.
 
 Each axis is a banded matrix. It is applied in blocks of a few dozen output voxels, each a small dense product that
-numpy hands to BLAS, one slab of slices at a time: beside input and output only a few slices are in memory.
+numpy hands to BLAS, one slab of slices at a time and core: beside input and output only a few slices are in memory.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leanseg.kernels.parallel import in_parallel
+
 Float32 = NDArray[np.float32]
 Shape = tuple[int, int, int]
 
-_BLOCK = 48  # output voxels per dense product within a slice: wide enough for BLAS, narrow enough to skip the zeros
-_SLAB_BYTES = 4 << 20  # size of a resampled slab: several fit into the cache beside their sources
+# Output voxels per dense product: wide enough for BLAS, narrow enough to skip most zeros and to stay below the size
+# (OpenBLAS: 2^18 multiplications) from which a product is spread over threads, which costs more than it brings.
+_BLOCK = 24
+_SLAB_BYTES = 1 << 20  # size of a resampled slab: several fit into a core's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +46,7 @@ class Slab:
     def resample(self, volume: NDArray[np.floating]) -> Float32:
         """Return slices `depth.outputs` (d, H', W') of `volume` (D, H, W) on the output grid."""
         slices = np.asarray(volume[self.depth.inputs], dtype=np.float32)
-        if self.depth.weights.shape != (1, 1):
-            count, height, width = slices.shape
-            slices = (self.depth.weights @ slices.reshape(count, height * width)).reshape(-1, height, width)
-        return _along_columns(_along_rows(slices, self.rows), self.columns)
+        return _along_columns(_along_rows(_along_depth(slices, self.depth), self.rows), self.columns)
 
     def from_first_input(self) -> "Slab":
         """Return the same slab for a volume that begins at the first slice this one sees."""
@@ -62,9 +63,12 @@ def resample(volumes: NDArray[np.floating], shape: Shape) -> Float32:
     if volumes.shape[1:] == shape:
         return np.ascontiguousarray(volumes, dtype=np.float32)
     result = np.empty((volumes.shape[0], *shape), dtype=np.float32)
-    for slab in slabs((volumes.shape[1], volumes.shape[2], volumes.shape[3]), shape):
+
+    def fill(slab: Slab) -> None:
         for source, target in zip(volumes, result, strict=True):
             target[slab.depth.outputs] = slab.resample(source)
+
+    in_parallel(fill, slabs((volumes.shape[1], volumes.shape[2], volumes.shape[3]), shape))
     return result
 
 
@@ -109,6 +113,16 @@ def _dense(taps: NDArray[np.intp], weights: NDArray[np.float64], start: int) -> 
     return Block(slice(start, start + len(taps)), slice(low, high), matrix.astype(np.float32))
 
 
+def _along_depth(slices: Float32, block: Block) -> Float32:
+    """(D, H, W) -> (d, H, W)."""
+    if block.weights.shape == (1, 1):
+        return slices
+    result = np.empty((len(block.weights), *slices.shape[1:]), dtype=np.float32)
+    # One small product per row.
+    np.matmul(block.weights, slices.transpose(1, 0, 2), out=result.transpose(1, 0, 2))
+    return result
+
+
 def _along_rows(slices: Float32, blocks: tuple[Block, ...]) -> Float32:
     """(d, H, W) -> (d, H', W)."""
     size = blocks[-1].outputs.stop
@@ -125,8 +139,7 @@ def _along_columns(slices: Float32, blocks: tuple[Block, ...]) -> Float32:
     size = blocks[-1].outputs.stop
     if size == slices.shape[2]:
         return slices
-    lines = slices.reshape(-1, slices.shape[2])
-    result = np.empty((len(lines), size), dtype=np.float32)
+    result = np.empty((*slices.shape[:2], size), dtype=np.float32)
     for block in blocks:
-        result[:, block.outputs] = lines[:, block.inputs] @ block.weights.T
-    return result.reshape(*slices.shape[:2], size)
+        np.matmul(slices[:, :, block.inputs], block.weights.T, out=result[:, :, block.outputs])
+    return result

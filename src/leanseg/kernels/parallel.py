@@ -1,0 +1,22 @@
+"""Independent parts of a volume on all cores. numpy lets other threads run while it computes, so threads suffice."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from leanseg.machine import cores
+
+Part = TypeVar("Part")
+
+
+def in_parallel(work: Callable[[Part], None], parts: Iterable[Part]) -> None:
+    """Call `work` on every part, as many at a time as there are cores; the first error is raised when all are done."""
+    parts = list(parts)
+    if len(parts) < 2 or cores() == 1:
+        for part in parts:
+            work(part)
+        return
+    with ThreadPoolExecutor(min(cores(), len(parts))) as pool:
+        # Going through the results raises what a part has raised.
+        for _ in pool.map(work, parts):
+            pass
