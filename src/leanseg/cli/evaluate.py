@@ -57,12 +57,13 @@ def evaluate(
         show_json(report.record)
         # The failures are in what was printed; a second document on stdout would break it.
         raise SystemExit(CasesFailedError.exit_code if report.failures else 0)
-    _show(report)
+    show_evaluation(report)
     if report.failures:
         raise CasesFailedError(len(report.failures), len(report.cohort.results))
 
 
-def _show(report: "Evaluation") -> None:
+def show_evaluation(report: "Evaluation") -> None:
+    """Print the tables of a report, and the cases that failed."""
     from leanseg.cli.console import table
 
     cohort = report.cohort

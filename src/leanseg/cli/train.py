@@ -6,6 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leanseg.cli.named_dataset import (
+    DatasetArgument,
+    ImagesOption,
+    LabelsOption,
+    SubjectPatternOption,
+    open_named,
+)
 from leanseg.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,9 +33,7 @@ class ContradictionError(InputError):
 
 def train(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the run")],
-    dataset: Annotated[
-        Path | None, typer.Argument(help="Data set: Decathlon or nnU-Net v2 raw", show_default=False)
-    ] = None,
+    dataset: DatasetArgument = None,
     plan: Annotated[Path | None, typer.Option(help="A plan made by leanseg plan; left out, one is made now")] = None,
     network: Annotated[str | None, typer.Option(help="Network to plan with, e.g. distill_dsm_unet")] = None,
     option: Annotated[
@@ -45,8 +50,9 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run")] = False,
-    images: Annotated[Path | None, typer.Option(help="Folder of scans, where there is no dataset.json")] = None,
-    labels: Annotated[Path | None, typer.Option(help="Folder of label maps of the same names")] = None,
+    images: ImagesOption = None,
+    labels: LabelsOption = None,
+    subject_pattern: SubjectPatternOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print how it went as JSON")] = False,
 ) -> None:
@@ -74,13 +80,12 @@ def train(
     )
 
     from leanseg.cli.console import progress_bars
-    from leanseg.cli.sources import open_source
     from leanseg.learning.jobs.training import Limits, start
     from leanseg.learning.jobs.training import resume as go_on
     from leanseg.plans import read_plan
 
     with progress_bars() as progress:
-        opened = open_source(dataset, images, labels, progress)
+        opened = open_named(dataset, images, labels, subject_pattern, progress)
         if resume:
             outcome = go_on(opened, out, Limits(began, minutes, steps, device), progress=progress)
         else:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leanseg.inference.engines import OnnxRuntimeEngine, OpenVinoEngine
+from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
+from leanseg.inference.engines.openvino_engine import OpenVinoEngine
 from leanseg.learning.export.card import write_card
 from leanseg.learning.export.onnx_graph import export_onnx, weight_bytes
 from leanseg.learning.export.parity import compare_engines

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from leanseg.errors import InputError
 from leanseg.learning import networks
+from leanseg.learning.layers.memory_format import channels_last
 from leanseg.plans import Plan
 
 if TYPE_CHECKING:
@@ -35,15 +36,13 @@ class TorchEngine:
 
     def __init__(self, network: nn.Module, device: str = "cpu") -> None:
         self._device = torch.device(device)
-        self._network = network.to(self._device).eval()
+        self._network = channels_last(network).to(self._device).eval()
 
     @classmethod
     def from_package(cls, package: "Package", device: str = "auto") -> "TorchEngine":
         """Return an engine with a package's weights on `device` (cpu, cuda or auto)."""
-        from safetensors.torch import load
-
         network = build_network(package.plan)
-        network.load_state_dict(load(package.weights()))
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in package.weights().items()})
         return cls(network, resolve_device(device))
 
     def __call__(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,7 +7,6 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from leanseg.learning.training.clock import Clock
 from leanseg.learning.training.milestones import Milestones
-from leanseg.learning.training.module import SegmentationModule
 from leanseg.machine import rss_bytes
 from leanseg.plans.budget import show_bytes
 from leanseg.progress import Progress
@@ -26,14 +25,13 @@ class Display(Callback):
         self._shown = 0.0
         self._loss: float | None = None
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:  # noqa: ARG002
         """Show, when the last time is long enough ago."""
         now = time.monotonic()
         if now - self._shown < _SECONDS_BETWEEN:
             return
         self._shown = now
-        assert isinstance(pl_module, SegmentationModule)
-        loss = float(pl_module.last_loss)
+        loss = float(outputs["loss"])
         self._loss = loss if self._loss is None else _SMOOTHING * self._loss + (1 - _SMOOTHING) * loss
         facts = {"step": str(trainer.global_step), "loss": f"{self._loss:.3f}"}
         if self._milestones.last is not None:

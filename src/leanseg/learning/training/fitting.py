@@ -11,6 +11,8 @@ from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
 
+from leanseg.learning.layers.memory_format import channels_last
+from leanseg.learning.training.allocator import keep_freed_memory
 from leanseg.learning.training.cache import CachedCase
 from leanseg.learning.training.checkpoints import LastCheckpoint
 from leanseg.learning.training.clock import Clock, WallClock
@@ -73,10 +75,11 @@ def fit(
     """
     seed_everything(plan.training.seed, workers=True, verbose=False)
     _quieten()
+    keep_freed_memory()
     labels = list(plan.data.labels)[1:]
     stopping = Stopping(clock)
     milestones = Milestones(validation, clock, stopping, labels, state.best)
-    module = SegmentationModule(network, plan.training, clock)
+    module = SegmentationModule(channels_last(network), plan.training, clock)
     # Order matters: stopping first (it starts the clock), the checkpoint last (it stores what the others found).
     callbacks = [stopping, milestones, Display(progress, clock, milestones), LastCheckpoint(state.last)]
     trainer = Trainer(

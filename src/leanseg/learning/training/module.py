@@ -24,7 +24,6 @@ class SegmentationModule(LightningModule):
         self.network = network
         self.clock = clock
         self.average = WeightAverage(network, settings.ema)
-        self.last_loss: Tensor | float = float("nan")
         self._settings = settings
         self._loss = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, batch=True)
 
@@ -61,7 +60,6 @@ class SegmentationModule(LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:  # noqa: ARG002
         """Let the averaged weights follow."""
-        self.last_loss = outputs["loss"].detach()
         self.average.update(self.network)
 
     def on_fit_start(self) -> None:

@@ -1,0 +1,80 @@
+import nibabel
+import numpy as np
+import pytest
+
+from leanseg.datasets import Case
+from leanseg.errors import InputError
+from leanseg.learning.training import cache as cache_module
+from leanseg.learning.training.cache import build_cache
+from leanseg.plans import Data, Inference, Network, Normalisation, Plan, Preprocessing, Training
+from leanseg.progress import Progress
+
+VALUES = {"background": 0, "one": 5, "two": 9}
+
+
+@pytest.fixture
+def plan():
+    return Plan(
+        data=Data(name="toy", channels=("MR",), labels=VALUES),
+        preprocessing=Preprocessing(orientation="SAR", spacing=(1, 1, 1), normalisation=(Normalisation(),)),
+        network=Network(name="unet2d"),
+        training=Training(patch=(8, 8, 8)),
+        inference=Inference(tile=(8, 16, 16)),
+    )
+
+
+@pytest.fixture
+def cases(tmp_path):
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(3):
+        image = rng.normal(size=(12, 14, 10 + number)).astype(np.float32)
+        labels = rng.choice([0, 5, 9], size=image.shape).astype(np.uint8)
+        for kind, array in (("image", image), ("label", labels)):
+            nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), tmp_path / f"{kind}{number}.nii.gz")
+        made.append(Case(f"case{number}", (tmp_path / f"image{number}.nii.gz",), tmp_path / f"label{number}.nii.gz"))
+    return made
+
+
+def test_cached_cases_hold_normalised_images_and_class_indices(cases, plan, tmp_path):
+    for case, cached in zip(cases, build_cache(cases, plan, tmp_path / "cache", Progress()), strict=True):
+        image = np.asarray(nibabel.load(case.images[0]).dataobj).transpose(2, 1, 0)
+        labels = np.asarray(nibabel.load(case.label).dataobj).transpose(2, 1, 0)
+        assert np.allclose(cached.image[0], (image - image.mean()) / image.std(), atol=1e-4)
+        assert np.array_equal(np.array([0, 5, 9])[cached.labels], labels)
+        for index, voxels in enumerate(cached.foreground, start=1):
+            assert (cached.labels[tuple(voxels.T)] == index).all()
+            assert len(voxels) > 0
+
+
+def test_large_sets_stay_on_disk_and_read_the_same(cases, plan, tmp_path, monkeypatch):
+    decoded = build_cache(cases, plan, tmp_path / "cache", Progress())
+    monkeypatch.setattr(cache_module, "_fits", lambda *_: False)
+    for ours, theirs in zip(build_cache(cases, plan, tmp_path / "cache", Progress()), decoded, strict=True):
+        assert not isinstance(ours.image, np.ndarray)
+        assert np.array_equal(ours.image[:, 2:7, 3:9, 1:4], theirs.image[:, 2:7, 3:9, 1:4])
+        assert np.array_equal(ours.labels[1:2], theirs.labels[1:2])
+
+
+def test_a_case_that_is_there_is_not_made_again(cases, plan, tmp_path):
+    build_cache(cases, plan, tmp_path / "cache", Progress())
+    for case in cases:
+        case.images[0].unlink()
+    assert len(build_cache(cases, plan, tmp_path / "cache", Progress())) == 3
+
+
+def test_a_case_without_label_is_refused_by_name(cases, plan, tmp_path):
+    unlabelled = Case("orphan", cases[0].images)
+    with pytest.raises(InputError) as caught:
+        build_cache([*cases, unlabelled], plan, tmp_path / "cache", Progress())
+    assert "orphan" in caught.value.what
+    assert not (tmp_path / "cache" / "orphan").exists()
+
+
+def test_a_label_on_another_grid_is_refused(cases, plan, tmp_path):
+    moved = np.eye(4)
+    moved[0, 3] = 4
+    labels = np.asarray(nibabel.load(cases[0].label).dataobj)
+    nibabel.save(nibabel.Nifti1Image(labels, moved), cases[0].label)
+    with pytest.raises(InputError, match="case0"):
+        build_cache(cases, plan, tmp_path / "cache", Progress())
