@@ -1,7 +1,7 @@
 """What networks cost: parameters, MACs, memory (counted) and time (measured on this machine)."""
 
 from leanseg.learning.costing.calibration import Calibration, calibrate
-from leanseg.learning.costing.memory import prediction_ram, training_ram, training_vram
+from leanseg.learning.costing.memory import prediction_ram, training_ram, training_vram, validation_ram
 from leanseg.learning.costing.network_costs import NetworkCosts, network_costs
 from leanseg.learning.costing.precision import Precision, autocast, channels_last, fastest_precision
 
@@ -17,4 +17,5 @@ __all__ = [
     "prediction_ram",
     "training_ram",
     "training_vram",
+    "validation_ram",
 ]

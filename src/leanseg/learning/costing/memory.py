@@ -34,6 +34,13 @@ def training_vram(costs: NetworkCosts, patch: Size, batch: int) -> int:
     return round(_CUDA_CONTEXT + _COPIES * _FLOAT * costs.parameters + activations)
 
 
+def validation_ram(costs: NetworkCosts, tile: Size, scan_voxels: int, channels: int, classes: int) -> int:
+    """Return the expected RSS in bytes of the training process while it predicts a case of `scan_voxels` voxels."""
+    activations = costs.prediction_per_voxel * math.prod(tile)
+    scan = scan_voxels * _FLOAT * (2 * channels + classes + 1)
+    return round(_TRAINING_BASE + _COPIES * _FLOAT * costs.parameters + activations + scan)
+
+
 def prediction_ram(costs: NetworkCosts, tile: Size, scan_voxels: int, channels: int, classes: int) -> int:
     """Return the expected peak RSS in bytes of predicting a scan of `scan_voxels` voxels tile by tile on the CPU.
 

@@ -11,7 +11,7 @@ from leanseg.learning.costing import Calibration, NetworkCosts, calibrate, netwo
 from leanseg.learning.planning.grid import choose_grid
 from leanseg.learning.planning.intensities import choose_crop, choose_normalisation
 from leanseg.learning.planning.steps import choose_steps, ram_limit
-from leanseg.learning.planning.tiles import choose_tile
+from leanseg.learning.planning.tiles import Scan, choose_tile
 from leanseg.plans import Budget, Data, Estimates, Inference, Network, Plan, Preprocessing, Training
 
 DEFAULT_NETWORK = "distill_dsm_unet"
@@ -56,9 +56,12 @@ def make_plan(
     crop, about_crop = choose_crop(fingerprint)
     grid = choose_grid(fingerprint, crop)
     normalisation = [choose_normalisation(channel) for channel in fingerprint.channels]
-    steps = choose_steps(grid.sizes, divisor, channels, costs, budget, calibration)
-    largest = max(math.prod(case.shape) for case in fingerprint.cases)
-    tile = choose_tile(grid.sizes, largest, steps.patch, divisor, channels, classes, costs, budget, calibration)
+    voxels = max(math.prod(size) for size in (*grid.sizes, *(case.shape for case in fingerprint.cases)))
+    scan = Scan(voxels, channels, classes)
+    least = scan.validating(costs, divisor, calibration)
+    steps = choose_steps(grid.sizes, divisor, channels, costs, budget, calibration, least)
+    tile = choose_tile(grid.sizes, scan, steps.patch, divisor, costs, budget, calibration)
+    ram = max(steps.ram, tile.validation_ram)
     return Plan(
         data=Data(name=dataset.name, channels=dataset.channels, labels=dataset.labels),
         budget=budget,
@@ -72,7 +75,7 @@ def make_plan(
         training=Training(patch=steps.patch, batch=steps.batch),
         inference=Inference(tile=tile.size, overlap=tile.overlap),
         estimates=Estimates(
-            training_ram=steps.ram,
+            training_ram=ram,
             prediction_ram=tile.ram,
             seconds_per_step=steps.seconds,
             steps=steps.count,
@@ -83,7 +86,7 @@ def make_plan(
             *(reason for _, reason in normalisation),
             _about_network(network, costs),
             *steps.explanation,
-            f"Training takes about {steps.ram / 1e9:.2g} of {ram_limit(budget, calibration) / 1e9:.2g} GB of RAM.",
+            f"Training takes about {ram / 1e9:.2g} of {ram_limit(budget, calibration) / 1e9:.2g} GB of RAM.",
             "No mirroring: labels may tell left from right.",
             tile.explanation,
             f"Prediction takes about {tile.ram / 1e9:.2g} GB of RAM for the largest scan.",

@@ -25,7 +25,7 @@ _LARGEST_BATCH = 16
 _TRAINING_SHARE = 0.85  # of the minutes; the rest is reading, validation, export and writing
 _UNLIMITED_MINUTES = 4 * 60  # what sizes are chosen for when no time is given
 _USABLE_RAM = 0.8  # of the machine's, where the budget names no limit
-_CUDA_LIBRARIES = 2_500_000_000  # bytes of RAM that a process with CUDA takes on top
+CUDA_LIBRARIES = 2_500_000_000  # bytes of RAM that a process with CUDA takes on top
 _LEAST_DEPTH, _LEAST_PLANE = 8, 32
 _SHRINKING = 0.99
 _COVERED = 95  # per cent of the cases that fit into a whole-volume patch
@@ -38,7 +38,7 @@ class TrainingMemoryError(BudgetError):
         needed = -(-needed // 10_000_000) * 10_000_000
         super().__init__(
             what=f"training does not fit into {show_bytes(given)} of {kind}",
-            why=f"the smallest sensible patch, one at a time, takes {show_bytes(needed)}",
+            why=f"the smallest patch and validation on the largest scan take {show_bytes(needed)}",
             fix=f"give at least {option} {needed // 1_000_000}MB, or choose a smaller network",
         )
         self.needed = needed
@@ -71,16 +71,22 @@ def choose_steps(
     costs: NetworkCosts,
     budget: Budget,
     calibration: Calibration,
+    least_ram: int,
 ) -> Steps:
-    """Return patch and batch for cases of `sizes`. Raises TrainingMemoryError when not even the smallest fits."""
+    """Return patch and batch for cases of `sizes`.
+
+    least_ram: bytes that validation will take with the smallest tile. Raises TrainingMemoryError when the budget is
+    less than that, or than what the smallest patch takes.
+    """
     median = _whole_numbers(np.median(sizes, axis=0))
     whole = _covering(_whole_numbers(np.percentile(sizes, _COVERED, axis=0)), divisor)
     ladder = _ladder(median, divisor)
-    _refuse_too_little(ladder[0], channels, costs, budget, calibration)
+    least, least_vram = _memory(ladder[0], 1, channels, costs, calibration)
+    _refuse_less_than(max(least, least_ram), least_vram, budget, calibration)
 
     def fits(patch: Size, batch: int) -> bool:
         ram, vram = _memory(patch, batch, channels, costs, calibration)
-        return ram <= ram_limit(budget, calibration) and vram <= _vram_limit(budget, calibration)
+        return ram <= ram_limit(budget, calibration) and vram <= vram_limit(budget, calibration)
 
     minutes = budget.minutes or _UNLIMITED_MINUTES
     limits = _Limits(fits, minutes * 60 * _TRAINING_SHARE * calibration.training_rate)
@@ -107,7 +113,8 @@ def ram_limit(budget: Budget, calibration: Calibration) -> int:
     return budget.training_ram or int(_USABLE_RAM * calibration.ram)
 
 
-def _vram_limit(budget: Budget, calibration: Calibration) -> int:
+def vram_limit(budget: Budget, calibration: Calibration) -> int:
+    """Return the GPU memory for training in bytes; 0 without a GPU."""
     available = int(_USABLE_RAM * calibration.vram)
     return min(budget.vram, calibration.vram) if budget.vram else available
 
@@ -116,18 +123,15 @@ def _memory(patch: Size, batch: int, channels: int, costs: NetworkCosts, calibra
     """Return (RAM, VRAM) in bytes that training takes."""
     if calibration.device == "cpu":
         return training_ram(costs, patch, batch, channels), 0
-    staged = training_ram(costs, (1, 1, 1), 1, channels) + _CUDA_LIBRARIES
+    staged = training_ram(costs, (1, 1, 1), 1, channels) + CUDA_LIBRARIES
     return staged, training_vram(costs, patch, batch)
 
 
-def _refuse_too_little(
-    smallest: Size, channels: int, costs: NetworkCosts, budget: Budget, calibration: Calibration
-) -> None:
-    ram, vram = _memory(smallest, 1, channels, costs, calibration)
+def _refuse_less_than(ram: int, vram: int, budget: Budget, calibration: Calibration) -> None:
     if ram > ram_limit(budget, calibration):
         raise TrainingMemoryError("RAM", "--ram", ram_limit(budget, calibration), ram)
-    if vram > _vram_limit(budget, calibration):
-        raise TrainingMemoryError("GPU memory", "--vram", _vram_limit(budget, calibration), vram)
+    if vram > vram_limit(budget, calibration):
+        raise TrainingMemoryError("GPU memory", "--vram", vram_limit(budget, calibration), vram)
 
 
 def _choose(whole: Size, ladder: Sequence[Size], median: Size, limits: _Limits) -> tuple[Size, int, str]:

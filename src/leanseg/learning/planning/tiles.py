@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.errors import BudgetError
-from leanseg.learning.costing import Calibration, NetworkCosts, prediction_ram
+from leanseg.learning.costing import Calibration, NetworkCosts, prediction_ram, training_vram, validation_ram
 from leanseg.learning.planning.grid import Size
+from leanseg.learning.planning.steps import CUDA_LIBRARIES, ram_limit, vram_limit
 from leanseg.plans import Budget
 from leanseg.plans.budget import show_bytes
 
@@ -47,46 +48,77 @@ class PredictionTimeError(BudgetError):
 
 
 @dataclass(frozen=True)
+class Scan:
+    """The largest scan: voxels in its own grid or the plan's, whichever are more, channels and classes."""
+
+    voxels: int
+    channels: int
+    classes: int
+
+    def predicting(self, costs: NetworkCosts, tile: Size) -> int:
+        """Return the bytes that predicting it by `tile` takes."""
+        return prediction_ram(costs, tile, self.voxels, self.channels, self.classes)
+
+    def validating(self, costs: NetworkCosts, tile: Size, calibration: Calibration) -> int:
+        """Return the bytes of RAM that predicting it by `tile` takes inside the training process."""
+        if calibration.device == "cpu":
+            return validation_ram(costs, tile, self.voxels, self.channels, self.classes)
+        return validation_ram(costs, (0, 0, 0), self.voxels, self.channels, self.classes) + CUDA_LIBRARIES
+
+
+@dataclass(frozen=True)
 class Tile:
-    """Tile and overlap, the peak RSS in bytes of predicting the largest case, and why."""
+    """Tile and overlap, what predicting the largest case takes in bytes of RSS (alone; while training), and why."""
 
     size: Size
     overlap: float
     ram: int
+    validation_ram: int
     explanation: str
 
 
 def choose_tile(
     sizes: Sequence[Size],
-    scan_voxels: int,
+    scan: Scan,
     patch: Size,
     divisor: Size,
-    channels: int,
-    classes: int,
     costs: NetworkCosts,
     budget: Budget,
     calibration: Calibration,
 ) -> Tile:
     """Return the tile with which the cases (of `sizes` in the plan's grid) need the least computing.
 
-    scan_voxels: of the largest scan in its own grid. patch: what the network is trained on; tiles are at least that,
+    scan: the largest one. patch: what the network is trained on; tiles are at least that,
     where memory allows. Raises PredictionMemoryError or PredictionTimeError.
     """
     limit = budget.prediction_ram or min(_DEFAULT_RAM, calibration.ram // 2)
-    held = max(scan_voxels, *(math.prod(size) for size in sizes))
 
-    def ram(tile: Size) -> int:
-        return prediction_ram(costs, tile, held, channels, classes)
+    def fits(tile: Size, spare: float = 1.0) -> bool:
+        return spare * scan.predicting(costs, tile) <= limit and _can_validate(tile, scan, costs, budget, calibration)
 
     cases = np.array(sizes)
-    tile = _cheapest(_tiles(cases, patch, divisor), cases, ram, limit)
+    tile = _cheapest(_tiles(cases, patch, divisor), cases, fits)
     if tile is None:
-        smaller = _smaller_tiles(patch, divisor)
-        tile = next((small for small in smaller if ram(small) <= limit), None)
-        if tile is None:
-            raise PredictionMemoryError(limit, ram(smaller[-1]))
+        tile = next((small for small in _smaller_tiles(patch, divisor) if fits(small)), None)
+    if tile is None:
+        raise PredictionMemoryError(limit, scan.predicting(costs, divisor))
     overlap, seconds = _overlap_in_time(cases, tile, budget, calibration)
-    return Tile(tile, overlap, ram(tile), _explain(tile, overlap, cases, seconds))
+    return Tile(
+        size=tile,
+        overlap=overlap,
+        ram=scan.predicting(costs, tile),
+        validation_ram=scan.validating(costs, tile, calibration),
+        explanation=_explain(tile, overlap, cases, seconds),
+    )
+
+
+def _can_validate(tile: Size, scan: Scan, costs: NetworkCosts, budget: Budget, calibration: Calibration) -> bool:
+    """Return whether the training process may predict whole cases by this tile, too."""
+    if scan.validating(costs, tile, calibration) > ram_limit(budget, calibration):
+        return False
+    return calibration.device == "cpu" or training_vram(costs, (0, 0, 0), 1) + costs.prediction_per_voxel * math.prod(
+        tile
+    ) <= vram_limit(budget, calibration)
 
 
 def _tiles(cases: NDArray[np.int64], patch: Size, divisor: Size) -> NDArray[np.int64]:
@@ -102,9 +134,7 @@ def _tiles(cases: NDArray[np.int64], patch: Size, divisor: Size) -> NDArray[np.i
     return np.array(list(itertools.product(*axes)))
 
 
-def _cheapest(
-    tiles: NDArray[np.int64], cases: NDArray[np.int64], ram: Callable[[Size], int], limit: int
-) -> Size | None:
+def _cheapest(tiles: NDArray[np.int64], cases: NDArray[np.int64], fits: Callable[[Size, float], bool]) -> Size | None:
     """Return the tile that fits and computes the fewest voxels over all cases; of equals the smallest."""
     order = sorted(range(len(tiles)), key=lambda index: (_computed(cases, tiles[index], _OVERLAPS[0]).sum(), index))
     largest = cases.max(axis=0)
@@ -112,10 +142,10 @@ def _cheapest(
     for index in order:
         size = _triple(tiles[index])
         voxels = math.prod(size)
-        if voxels <= roomy and ram(size) <= limit:
+        if voxels <= roomy and fits(size, 1.0):
             return size
         covers = all(np.asarray(size) >= largest)
-        if covers and _SPARE * ram(size) <= limit:
+        if covers and fits(size, _SPARE):
             return size
     return None
 

@@ -1,0 +1,62 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from leanseg.learning.costing import NetworkCosts, network_costs, prediction_ram, training_ram, training_vram
+
+COSTS = NetworkCosts(
+    parameters=10**6, macs_per_voxel=1.0, saved_per_voxel=700.0, training_per_voxel=800.0, prediction_per_voxel=300.0
+)
+
+# A training loop with what the trainer imports, loss and optimiser alike, in a process of its own.
+LOOP = """
+import json, torch, pytorch_lightning, monai.transforms, monai.losses, blosc2
+from leanseg.machine import peak_rss_bytes
+from leanseg.learning import networks
+from leanseg.learning.costing import autocast, channels_last
+shape, precision = {shape}, {precision!r}
+network = channels_last(networks.create("distill_dsm_unet", 1, 3))
+loss = monai.losses.DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, batch=True)
+optimiser = torch.optim.AdamW(network.parameters())
+for step in range(2):
+    image, labels = torch.randn(shape), torch.randint(0, 3, (shape[0], 1, *shape[2:]))
+    optimiser.zero_grad()
+    with autocast("cpu", precision):
+        logits = network(image)
+    loss(logits.float(), labels).backward()
+    optimiser.step()
+print(json.dumps(peak_rss_bytes()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is counted differently elsewhere")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_predicted_training_peak_is_within_a_quarter_of_the_measured_one(precision):
+    patch, batch = (16, 96, 96), 2
+    code = LOOP.format(shape=(batch, 1, *patch), precision=precision)
+    # One thread: on a busy machine, threads that wait for one another are many times slower.
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=alone)
+    measured = json.loads(done.stdout)
+    predicted = training_ram(network_costs("distill_dsm_unet", 1, 3, {}, precision), patch, batch, 1)
+    assert predicted == pytest.approx(measured, rel=0.25)
+
+
+def test_training_memory_grows_with_patch_batch_and_weights():
+    base = training_ram(COSTS, (16, 32, 32), 2, 1)
+    assert training_ram(COSTS, (32, 32, 32), 2, 1) > base
+    assert training_ram(COSTS, (16, 32, 32), 4, 1) == training_ram(COSTS, (32, 32, 32), 2, 1)
+    assert training_ram(COSTS, (16, 32, 32), 2, 3) > base
+    assert training_vram(COSTS, (16, 32, 32), 4) > training_vram(COSTS, (16, 32, 32), 2)
+
+
+def test_prediction_memory_grows_with_tile_scan_channels_and_classes():
+    base = prediction_ram(COSTS, (16, 32, 32), 10**6, 1, 2)
+    assert prediction_ram(COSTS, (32, 32, 32), 10**6, 1, 2) > base
+    assert prediction_ram(COSTS, (16, 32, 32), 10**7, 1, 2) > base
+    assert prediction_ram(COSTS, (16, 32, 32), 10**6, 2, 2) > base
+    assert prediction_ram(COSTS, (16, 32, 32), 10**6, 1, 5) - base == 3 * 4 * 10**6

@@ -1,0 +1,304 @@
+import functools
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import floats, integers, lists, sampled_from, tuples
+
+from leanseg.datasets import Dataset, fingerprint, open_dataset
+from leanseg.datasets.fingerprint import CaseFingerprint, ChannelFingerprint, ClassFingerprint, Fingerprint
+from leanseg.errors import BudgetError, InputError
+from leanseg.learning import networks
+from leanseg.learning.costing import Calibration
+from leanseg.learning.planning import make_plan, planner
+from leanseg.plans import Budget, Plan
+
+DATA = Path(__file__).resolve().parents[4] / "shared/data"
+# The 2-core machine of the reference run: 0.16 s for a step of 2 x 36 x 48 x 32 voxels.
+TWO_CORES = Calibration("cpu", "bf16", training_rate=691_000, prediction_rate=1_000_000, ram=24 * 10**9)
+GPU = Calibration("cuda", "bf16", training_rate=60e6, prediction_rate=1_000_000, ram=128 * 10**9, vram=80 * 10**9)
+GB = 10**9
+
+
+@pytest.fixture(scope="module", autouse=True)
+def costs_counted_once():
+    """Counting costs a second; the planner's decisions are what is tested here."""
+    counted, planner.network_costs = planner.network_costs, _cached_costs(planner.network_costs)
+    yield
+    planner.network_costs = counted
+
+
+def _cached_costs(count):
+    cached = functools.cache(
+        lambda name, inputs, outputs, options, precision: count(name, inputs, outputs, dict(options), precision)
+    )
+    return lambda name, inputs, outputs, options, precision: cached(
+        name, inputs, outputs, tuple(sorted(options.items())), precision
+    )
+
+
+def channel(name="MRI", zero_share=0.0, sd=50.0):
+    return ChannelFingerprint(
+        name=name,
+        foreground_mean=100.0,
+        foreground_sd=sd,
+        foreground_percentile_00_5=-20.0,
+        foreground_median=101.0,
+        foreground_percentile_99_5=300.0,
+        mean=60.0,
+        sd=80.0,
+        zero_share=zero_share,
+    )
+
+
+def scans(shapes, spacing=(1.0, 1.0, 1.0), axcodes="RAS", channels=None, nonzero_share=1.0):
+    """A data set and its fingerprint, all cases alike but for their shapes (X, Y, Z)."""
+    channels = channels or (channel(),)
+    cases = tuple(
+        CaseFingerprint(
+            name=f"case{number}",
+            shape=shape,
+            spacing=spacing,
+            axcodes=axcodes,
+            voxels={"background": 1, "organ": 1},
+            nonzero_shape=tuple(max(1, round(size * nonzero_share ** (1 / 3))) for size in shape),
+        )
+        for number, shape in enumerate(shapes)
+    )
+    turned = dict(
+        zip(
+            (min(code, {"L": "R", "P": "A", "I": "S"}.get(code, code), key="RASLPI".index) for code in axcodes),
+            spacing,
+            strict=True,
+        )
+    )
+    found = Fingerprint(
+        content="0",
+        dataset="organs",
+        median_shape=shapes[0],
+        median_spacing=(turned["R"], turned["A"], turned["S"]),
+        largest_shape=shapes[0],
+        median_nonzero_shape=shapes[0],
+        nonzero_share=nonzero_share,
+        channels=channels,
+        classes={"organ": ClassFingerprint(value=1, share=0.1, cases=len(cases))},
+        cases=cases,
+    )
+    labels = {"background": 0, "organ": 1}
+    return Dataset("organs", Path("organs"), tuple(each.name for each in channels), labels, ()), found
+
+
+def planned(shapes, budget=None, calibration=TWO_CORES, network="distill_dsm_unet", **how):
+    return make_plan(*scans(shapes, **how), budget or Budget(), network=network, calibration=calibration)
+
+
+def test_the_same_arguments_give_the_same_plan():
+    assert planned([(40, 50, 60)] * 3) == planned([(40, 50, 60)] * 3)
+
+
+def test_a_plan_survives_json():
+    made = planned([(40, 50, 60)] * 3, Budget(minutes=15, training_ram=8 * GB))
+    assert Plan.model_validate_json(made.model_dump_json(), strict=True) == made
+
+
+def test_every_decision_is_explained():
+    text = " ".join(planned([(40, 50, 60)] * 3, Budget(minutes=15)).explanation)
+    for decision in (
+        "Orientation",
+        "Spacing",
+        "cropped",
+        "Channel",
+        "Network",
+        "Patch",
+        "Batch",
+        "steps",
+        "RAM",
+        "mirror",
+        "Tile",
+    ):
+        assert decision in text
+
+
+@pytest.mark.parametrize(
+    ("axcodes", "spacing", "orientation", "planned_spacing"),
+    [
+        ("RAS", (1.0, 1.0, 1.2), "SAR", (1.2, 1.0, 1.0)),
+        ("LPS", (0.8, 0.8, 5.0), "SAR", (5.0, 0.8, 0.8)),
+        ("ASR", (0.5, 0.6, 4.0), "RSA", (4.0, 0.6, 0.5)),
+        ("PIR", (0.5, 0.6, 4.0), "RSA", (4.0, 0.6, 0.5)),
+        ("RSA", (0.7, 0.7, 3.0), "ASR", (3.0, 0.7, 0.7)),
+    ],
+)
+def test_depth_runs_along_the_coarse_axis(axcodes, spacing, orientation, planned_spacing):
+    preprocessing = planned([(64, 64, 20)], spacing=spacing, axcodes=axcodes).preprocessing
+    assert preprocessing.orientation == orientation
+    assert preprocessing.spacing == planned_spacing
+
+
+def test_sizes_follow_the_axes_of_the_grid():
+    # A stack of 12 sagittal slices of 200 x 100 voxels: depth is 12, whatever comes first in the file.
+    made = planned([(200, 100, 12)], Budget(minutes=6000), axcodes="ASR", spacing=(0.5, 0.6, 4.0))
+    assert made.training.patch == (12, 112, 208)
+    assert made.inference.tile == (12, 112, 208)
+
+
+def test_ct_is_clipped_and_other_channels_are_not():
+    made = planned([(40, 40, 40)], channels=(channel("ct"), channel("PET"), channel("T1", zero_share=0.6)))
+    schemes = made.preprocessing.normalisation
+    assert [scheme.scheme for scheme in schemes] == ["clip", "zscore", "zscore_nonzero"]
+    assert (schemes[0].low, schemes[0].high, schemes[0].mean, schemes[0].sd) == (-20.0, 300.0, 100.0, 50.0)
+
+
+def test_ct_without_contrast_in_its_labels_is_not_divided_by_zero():
+    assert planned([(40, 40, 40)], channels=(channel("CT", sd=0.0),)).preprocessing.normalisation[0].scheme == "zscore"
+
+
+@pytest.mark.parametrize(("share", "crops"), [(1.0, False), (0.95, False), (0.5, True), (0.0, False)])
+def test_margins_of_zeros_are_cropped_when_that_saves_work(share, crops):
+    assert planned([(64, 64, 64)], nonzero_share=share).preprocessing.crop_to_nonzero is crops
+
+
+def test_whole_volumes_are_taken_with_enough_time():
+    made = planned([(35, 50, 35)] * 20, Budget(minutes=300))
+    assert made.training.patch == (35, 64, 48)
+    assert made.estimates.steps >= 10_000
+
+
+def test_little_time_shrinks_patches_but_not_to_crumbs():
+    made = planned([(256, 256, 200)] * 5, Budget(minutes=0.5))
+    assert 40_000 < math.prod(made.training.patch) <= 49_152
+    assert "give more minutes" in " ".join(made.explanation)
+
+
+def test_a_gpu_gets_larger_batches():
+    made = planned([(48, 64, 64)] * 10, Budget(minutes=60), calibration=GPU)
+    assert made.training.batch > 2
+    assert made.estimates.steps >= 10_000
+
+
+def test_a_small_gpu_is_respected():
+    large, small = (
+        planned([(128, 128, 128)] * 5, Budget(minutes=60, vram=vram), calibration=GPU) for vram in (40 * GB, 2 * GB)
+    )
+    assert (
+        math.prod(small.training.patch) * small.training.batch < math.prod(large.training.patch) * large.training.batch
+    )
+    with pytest.raises(BudgetError) as refusal:
+        planned([(128, 128, 128)] * 5, Budget(vram=GB // 2), calibration=GPU)
+    assert "--vram" in refusal.value.fix
+
+
+def test_an_impossible_training_budget_names_the_smallest_that_would_do():
+    shapes = [(100, 120, 90)] * 3
+    with pytest.raises(BudgetError) as refusal:
+        planned(shapes, Budget(training_ram=GB // 10))
+    needed = refusal.value.needed
+    assert f"--ram {needed // 10**6}MB" in refusal.value.fix
+    assert planned(shapes, Budget(training_ram=needed)).estimates.training_ram <= needed
+    with pytest.raises(BudgetError):
+        planned(shapes, Budget(training_ram=needed - 2 * 10**7))
+
+
+def test_an_impossible_prediction_budget_names_the_smallest_that_would_do():
+    shapes = [(100, 120, 90)] * 3
+    with pytest.raises(BudgetError) as refusal:
+        planned(shapes, Budget(prediction_ram=GB // 10))
+    needed = refusal.value.needed
+    assert f"--predict-ram {needed // 10**6}MB" in refusal.value.fix
+    assert planned(shapes, Budget(prediction_ram=needed)).estimates.prediction_ram <= needed
+
+
+def test_an_impossible_time_per_case_names_the_smallest_that_would_do():
+    shapes = [(256, 256, 128)] * 3
+    with pytest.raises(BudgetError) as refusal:
+        planned(shapes, Budget(seconds_per_case=0.5, prediction_ram=GB))
+    enough = planned(shapes, Budget(seconds_per_case=refusal.value.needed, prediction_ram=GB))
+    assert enough.inference.overlap < 0.5
+
+
+def test_the_tile_fits_into_the_training_process_too():
+    roomy, tight = (planned([(256, 256, 128)] * 3, Budget(training_ram=ram)) for ram in (16 * GB, 2 * GB))
+    assert math.prod(tight.inference.tile) < math.prod(roomy.inference.tile)
+    assert tight.estimates.training_ram <= 2 * GB
+
+
+def test_only_memory_makes_a_batch_of_one():
+    with pytest.raises(BudgetError) as refusal:
+        planned([(40, 40, 40)] * 3, Budget(training_ram=1))
+    tight = planned([(40, 40, 40)] * 3, Budget(training_ram=refusal.value.needed))
+    assert tight.training.batch == 1
+    assert planned([(40, 40, 40)] * 3, Budget(training_ram=GB, minutes=0.1)).training.batch == 2
+
+
+def test_a_tile_does_not_grow_for_one_giant_among_many():
+    usual = planned([(60, 60, 60)] * 50)
+    with_giant = planned([(60, 60, 60)] * 50 + [(150, 150, 150)])
+    assert with_giant.inference.tile == usual.inference.tile == (60, 64, 64)
+
+
+def test_unknown_networks_options_and_empty_data_sets_are_refused():
+    dataset, found = scans([(40, 40, 40)])
+    with pytest.raises(InputError, match="distill"):
+        make_plan(dataset, found, Budget(), network="distill_dsm_unett", calibration=TWO_CORES)
+    with pytest.raises(InputError, match="alpha"):
+        make_plan(dataset, found, Budget(), options={"alhpa": 0.5}, calibration=TWO_CORES)
+    with pytest.raises(InputError, match="labelled cases"):
+        make_plan(dataset, found.model_copy(update={"cases": ()}), Budget(), calibration=TWO_CORES)
+
+
+SIZES = lists(tuples(*[integers(1, 300)] * 3), min_size=1, max_size=8)
+MINUTES = floats(0.1, 3000)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    shapes=SIZES,
+    minutes=MINUTES,
+    ram=integers(2 * GB, 32 * GB),
+    prediction_ram=integers(2 * GB, 8 * GB),
+    network=sampled_from(networks.names()),
+    calibration=sampled_from([TWO_CORES, GPU]),
+)
+def test_a_plan_keeps_within_its_budget(shapes, minutes, ram, prediction_ram, network, calibration):
+    ram += 3 * GB * (calibration is GPU)
+    budget = Budget(minutes=minutes, training_ram=ram, prediction_ram=prediction_ram)
+    made = planned(shapes, budget, calibration, network)
+    divisor = networks.facts(network).divisor
+    assert all(size % part == 0 for size, part in zip(made.training.patch, divisor, strict=True))
+    assert all(size % part == 0 for size, part in zip(made.inference.tile, divisor, strict=True))
+    assert made.estimates.training_ram <= ram
+    assert made.estimates.prediction_ram <= prediction_ram
+    spent = made.estimates.steps * made.estimates.seconds_per_step
+    assert spent <= minutes * 60 or made.estimates.steps == 1
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(shapes=SIZES, minutes=MINUTES, less=integers(2 * GB, 8 * GB), more=integers(2 * GB, 8 * GB))
+def test_more_memory_never_shrinks_what_a_step_sees(shapes, minutes, less, more):
+    seen = []
+    for ram in sorted((less, more)):
+        training = planned(shapes, Budget(minutes=minutes, training_ram=ram)).training
+        seen.append(training.batch * math.prod(training.patch))
+    assert seen[0] <= seen[1]
+
+
+@pytest.mark.skipif(not (DATA / "Task04_Hippocampus").is_dir(), reason="needs the hippocampus data set")
+def test_hippocampus_in_a_quarter_of_an_hour_gets_the_proven_patch(tmp_path):
+    dataset = open_dataset(DATA / "Task04_Hippocampus")
+    made = make_plan(dataset, fingerprint(dataset, cache=tmp_path), Budget(minutes=15), calibration=TWO_CORES)
+    assert made.training.patch == (36, 48, 32)
+    assert made.training.batch == 2
+    assert made.inference.tile[1:] == (64, 48)
+    assert 40 <= made.inference.tile[0] <= 48
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (DATA / "Dataset013_BraTS2013").is_dir(), reason="needs the BraTS data set")
+def test_large_scans_keep_context_in_plane(tmp_path):
+    dataset = open_dataset(DATA / "Dataset013_BraTS2013")
+    made = make_plan(dataset, fingerprint(dataset, cache=tmp_path), Budget(minutes=10), calibration=TWO_CORES)
+    depth, height, width = made.training.patch
+    assert (height, width) == (96, 96)
+    assert 16 <= depth <= 40
+    assert made.estimates.prediction_ram < 4 * GB
