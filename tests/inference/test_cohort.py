@@ -97,7 +97,7 @@ def test_a_missing_channel_is_said_in_terms_of_files(make_package, tmp_path):
     package = make_package(tmp_path / "package", channels=2)
     save(tmp_path / "scans" / "a_0000.nii.gz", random_image(0))
     summary = predict_cases(package, find_cases([tmp_path / "scans"]), tmp_path / "out")
-    assert "1 channel where the plan has 2" in summary.failed[0].error.what
+    assert "a: the case has 1 channel where the plan has 2" in summary.failed[0].error.what
     assert "_0001" in summary.failed[0].error.fix
     assert not (tmp_path / "out").exists()
 

@@ -1,13 +1,17 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from leanseg.inference import Predictor
 from leanseg.inference.engines import EngineError, UnknownEngineError, open_engine
 from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
 from leanseg.inference.engines.openvino_engine import OpenVinoEngine
+from leanseg.volumes import read_channels
 
+HIPPOCAMPUS = Path(__file__).parents[2] / "../shared/data/Task04_Hippocampus/imagesTr"
 TILE = (8, 12, 10)
 ENGINES = ["openvino", "onnxruntime"]
 
@@ -41,6 +45,22 @@ def test_labels_of_the_engines_agree(package):
         first, second = (engine(tile).argmax(axis=1).copy() for engine in engines)
         differing += (first != second).mean() / 20
     assert differing < 0.001
+
+
+@pytest.mark.skipif(not HIPPOCAMPUS.is_dir(), reason="needs shared/data/Task04_Hippocampus beside the repository")
+def test_labels_of_the_engines_agree_on_real_scans(make_package, tmp_path):
+    package = make_package(
+        tmp_path / "package", tile=(32, 48, 32), random=True, normalisation=[{"scheme": "zscore"}], spacing=(1.2, 1, 1)
+    )
+    predictors = [Predictor(package.plan, open_engine(package, name)) for name in ENGINES]
+    agreeing = voxels = 0
+    for path in sorted(HIPPOCAMPUS.glob("hippocampus_*.nii.gz"))[:5]:
+        array, geometry = read_channels([path])
+        first, second = (predictor.labels(array, geometry) for predictor in predictors)
+        assert len(np.unique(first)) == 3
+        agreeing += (first == second).sum()
+        voxels += first.size
+    assert agreeing / voxels > 0.999
 
 
 @pytest.mark.parametrize("name", ENGINES)

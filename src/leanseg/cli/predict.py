@@ -146,7 +146,7 @@ def _problem(summary: "Summary") -> LeansegError | None:
 def _explain(summary: "Summary") -> None:
     if len(summary.failed) + len(summary.done) > 1:
         for failure in summary.failed:
-            sys.stderr.write(f"{failure.case}: {failure.error}\n")
+            sys.stderr.write(f"{failure.error}\n")
 
 
 def _described(summary: "Summary") -> dict[str, Any]:

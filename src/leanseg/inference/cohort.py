@@ -69,7 +69,7 @@ class EngineFailedError(InputError):
 
 @dataclass(frozen=True)
 class Failure:
-    """A case that was not predicted, and why."""
+    """A case that was not predicted, and why. The error's message names the case."""
 
     case: str
     error: LeansegError
@@ -130,11 +130,11 @@ def predict_cases(
             _predict(predictor, package, case, out, _Limits(nan, max_voxels), progress)
             done.append(case.name)
         except LeansegError as error:
-            failed.append(Failure(case.name, error))
+            failed.append(_failure(case, error))
         except MemoryError as error:
-            failed.append(Failure(case.name, NoRoomInMemoryError(error)))
+            failed.append(_failure(case, NoRoomInMemoryError(error)))
         except RuntimeError as error:
-            failed.append(Failure(case.name, EngineFailedError(engine.name, error)))
+            failed.append(_failure(case, EngineFailedError(engine.name, error)))
     return Summary(out, engine.name, engine.precision, tuple(done), tuple(failed), time.perf_counter() - start)
 
 
@@ -180,6 +180,13 @@ def _record(predictor: Predictor, package: Package, case: Case, stopwatch: Stopw
         "peak_rss_bytes": peak_rss_bytes(),
         "leanseg": __version__,
     }
+
+
+def _failure(case: Case, error: LeansegError) -> Failure:
+    """Return the failure of a case, whose message says where, even if it comes from code that knows only an array."""
+    if case.name not in error.what:
+        error.what = f"{case.name}: {error.what}"
+    return Failure(case.name, error)
 
 
 def _outputs(case: Case, out: Path) -> tuple[Path, Path]:

@@ -28,7 +28,7 @@ def labels_of_scores(scores: NDArray[np.floating], shape: Shape) -> Labels:
     """Return for each voxel of the grid `shape` the class 0..K-1 whose interpolated score is highest.
 
     scores: (K, D, H, W), float32 or float16, on a grid of the same physical extent. Returns uint8 (uint16 from 257
-    classes on) of `shape`. Beside scores and labels a few slices are in memory, whatever K.
+    classes on) of `shape`. Beside scores and labels a few slices per core are in memory, whatever K.
     """
     old = (scores.shape[1], scores.shape[2], scores.shape[3])
     labels = np.zeros(shape, dtype=label_dtype(len(scores) - 1))
