@@ -184,7 +184,7 @@ def _record(predictor: Predictor, package: Package, case: Case, stopwatch: Stopw
 
 def _failure(case: Case, error: LeansegError) -> Failure:
     """Return the failure of a case, whose message says where, even if it comes from code that knows only an array."""
-    if case.name not in error.what:
+    if not any(path.name in error.what for path in case.images):
         error.what = f"{case.name}: {error.what}"
     return Failure(case.name, error)
 
