@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import nibabel
@@ -149,6 +150,22 @@ def test_both_files_of_a_case_appear_or_none(package, tmp_path, monkeypatch, fai
     cases = find_cases([save(tmp_path / "scans" / "a.nii.gz", random_image(0))])
     summary = predict_cases(package, cases, tmp_path / "out")
     assert "No space left" in summary.failed[0].error.what
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_sidecar_never_stays_without_its_label_map(package, tmp_path, monkeypatch):
+    from leanseg.storage import CannotWriteError
+
+    @contextlib.contextmanager
+    def fail_at_the_end(path):
+        yield path.with_name("temporary.nii.gz")
+        (path.parent / "temporary.nii.gz").unlink()
+        assert path.with_name("a.json").exists()
+        raise CannotWriteError(path, OSError(28, "No space left on device"))
+
+    monkeypatch.setattr("leanseg.inference.cohort.whole_file", fail_at_the_end)
+    cases = find_cases([save(tmp_path / "scans" / "a.nii.gz", random_image(0))])
+    assert predict_cases(package, cases, tmp_path / "out").done == ()
     assert list((tmp_path / "out").iterdir()) == []
 
 
