@@ -1,9 +1,13 @@
 """What this machine has, and what this process has taken of it."""
 
+import ctypes
 import os
 import sys
 import time
 from pathlib import Path
+
+_TRIM_THRESHOLD = -1  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+_MMAP_THRESHOLD = -3
 
 
 def cores() -> int:
@@ -46,6 +50,20 @@ def process_seconds() -> float:
     import psutil
 
     return max(0.0, time.time() - float(psutil.Process().create_time()))
+
+
+def keep_freed_memory() -> None:
+    """Let glibc's malloc keep what is freed instead of handing it back to the system; elsewhere nothing happens.
+
+    Activations of a few megabytes lie above its thresholds: without this, each is mapped, faulted in page by page
+    and unmapped again in every training step. On two cores that was 18 % of the time; the peak grows by 1 to 3 %.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    malloc_options = getattr(ctypes.CDLL(None), "mallopt", None)
+    if malloc_options is not None:
+        malloc_options(_TRIM_THRESHOLD, 2**31 - 1)
+        malloc_options(_MMAP_THRESHOLD, 2**30)
 
 
 def _cgroup_limit() -> int | None:

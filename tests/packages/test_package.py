@@ -6,9 +6,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from leanseg.errors import InputError
-from leanseg.packages import CorruptPackageError, NotAPackageError, Package, pack
+from leanseg.packages import CorruptPackageError, NotAPackageError, Package, pack, write_package
 from leanseg.packages.errors import UnsafePackageError
 
 
@@ -50,7 +51,6 @@ def test_a_package_reads_back_from_folder_run_and_zip_with_one_hash(package, tmp
         assert found.manifest.measured == {"parity": {"openvino": 1.0}}
         np.testing.assert_array_equal(found.weights()["head.weight"], [[0, 1, 2], [3, 4, 5]])
         assert found.onnx_bytes() == (package.path / "model.onnx").read_bytes()
-    assert package.hash == hashlib.sha256((package.path / "manifest.json").read_bytes()).hexdigest()
     assert pack(tmp_path / "model.zip", tmp_path / "again.zip").hash == package.hash
     assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "model.zip").read_bytes()
 
@@ -266,3 +266,12 @@ def test_a_new_package_takes_the_place_of_the_old_one(package, make_package):
     newer = make_package(package.path, tile=(4, 4, 4))
     assert Package.read(package.path).plan.inference.tile == (4, 4, 4)
     assert newer.hash != package.hash
+
+
+def test_the_hash_stands_for_plan_weights_and_graph_not_for_the_card(package, tmp_path):
+    def again(name, **changed):
+        contents = {"plan": package.plan, "weights": package.file("model.safetensors"), "onnx": package.onnx_bytes()}
+        return write_package(tmp_path / name, **{**contents, **changed}, card="# Another\n", facts={}).hash
+
+    assert again("same") == package.hash
+    assert again("other", weights=save({"head.weight": np.zeros(1, np.float32)})) != package.hash

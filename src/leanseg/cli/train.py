@@ -129,10 +129,9 @@ def _make_plan(
     from leanseg.cli.options import parse_options
     from leanseg.datasets import fingerprint
     from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
-    from leanseg.plans import Budget
-    from leanseg.plans.budget import parse_bytes
+    from leanseg.plans import read_budget
 
-    budget = Budget(training_ram=parse_bytes(ram) if ram else None, minutes=minutes)
+    budget = read_budget(training_ram=ram, minutes=minutes)
     found = fingerprint(dataset, progress)
     return make_plan(dataset, found, budget, network=network or DEFAULT_NETWORK, options=parse_options(option))
 

@@ -38,6 +38,11 @@ class Manifest(Strict):
     measured: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+def manifest_text(manifest: Manifest) -> str:
+    """Return what stands in manifest.json."""
+    return manifest.model_dump_json(indent=2) + "\n"
+
+
 def record_of(file: BinaryIO) -> FileRecord:
     """Return size and SHA-256 of what is left to read of `file`, in bounded memory."""
     digest, count = hashlib.sha256(), 0

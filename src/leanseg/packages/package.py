@@ -1,4 +1,4 @@
-"""A model package, read and verified: plan, weights, exported graph, card, and a hash that names all of it."""
+"""A model package, read and verified: plan, weights, exported graph, card, and a hash that names its contents."""
 
 import hashlib
 import json
@@ -24,13 +24,15 @@ from leanseg.packages.stores import FolderStore, Store, ZipStore
 from leanseg.plans import Plan, PlanError
 from leanseg.plans.reading import parse_plan
 
+_DECISIVE = ("model.onnx", "model.safetensors", "plan.json")
+
 
 @dataclass(frozen=True, eq=False)
 class Package:
     """A package whose every file had the size and SHA-256 that its manifest names.
 
-    hash: SHA-256 of the manifest, and so of everything in the package, as 64 hexadecimal digits. A folder and the
-    .zip made of it have the same.
+    hash: 64 hexadecimal digits that stand for what decides its labels: plan, weights and graph. A folder and the .zip
+    made of it have the same, and so has a package whose card or figures were added later.
     """
 
     path: Path
@@ -60,17 +62,16 @@ class Package:
         _check_files(store.path, manifest, {name: size for name, size in sizes.items() if name != NAME})
         for name in manifest.files:
             _verify(store, manifest, name)
-        package = cls(store.path, _plan(store, manifest), manifest, hashlib.sha256(text).hexdigest(), store)
+        package = cls(store.path, _plan(store, manifest), manifest, _hash(manifest), store)
         _check_model(store.path, package.onnx_bytes())
         return package
 
     def file(self, name: str) -> bytes:
-        """Return a file of the package, verified again, as it may have changed since. Raises CorruptPackageError."""
-        expected = self.hash if name == NAME else self.manifest.files[name].sha256
-        limit = LARGEST_TEXT if name == NAME else self.manifest.files[name].bytes
+        """Return a file that the manifest names, verified again, as it may have changed. Raises CorruptPackageError."""
+        expected = self.manifest.files[name]
         with self._store.open(name) as source:
-            data = source.read(limit + 1)
-        if hashlib.sha256(data).hexdigest() != expected:
+            data = source.read(expected.bytes + 1)
+        if hashlib.sha256(data).hexdigest() != expected.sha256:
             raise CorruptPackageError(self.path, f"{name} changed while it was in use")
         return data
 
@@ -91,6 +92,11 @@ class Package:
     def card(self) -> str:
         """Return the model card, Markdown."""
         return self.file("card.md").decode("utf-8")
+
+
+def _hash(manifest: Manifest) -> str:
+    lines = "".join(f"{manifest.files[name].sha256}  {name}\n" for name in _DECISIVE)
+    return hashlib.sha256(lines.encode("ascii")).hexdigest()
 
 
 def _store_at(path: Path) -> Store:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from leanseg import __version__
-from leanseg.packages.manifest import NAME, REQUIRED, FileRecord, Manifest, record_of
+from leanseg.packages.manifest import NAME, REQUIRED, FileRecord, Manifest, manifest_text, record_of
 from leanseg.packages.package import Package
 from leanseg.plans import Plan, write_plan
 from leanseg.storage import whole_file, whole_folder, write_text
@@ -46,7 +46,7 @@ def write_package(
             files={name: _record(folder / name) for name in REQUIRED},
             measured=dict(facts),
         )
-        write_text(folder / NAME, manifest.model_dump_json(indent=2) + "\n")
+        write_text(folder / NAME, manifest_text(manifest))
         Package.read(folder)
     return Package.read(path)
 
@@ -58,7 +58,8 @@ def pack(package: Path, path: Path) -> Package:
     """
     found = Package.read(package)
     with whole_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name in (NAME, *found.manifest.files):
+        archive.writestr(zipfile.ZipInfo(NAME, _EARLIEST), manifest_text(found.manifest))
+        for name in found.manifest.files:
             archive.writestr(zipfile.ZipInfo(name, _EARLIEST), found.file(name))
     return Package.read(path)
 

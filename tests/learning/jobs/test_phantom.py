@@ -29,7 +29,7 @@ def written(tmp_path_factory):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_deformation_never_folds_the_space(seed):
-    moved = phantom.deformation((40, 45, 38), np.random.default_rng(seed), spacing=24.0).astype(np.float64)
+    moved = phantom.deformation((40, 45, 38), np.random.default_rng(seed), spacing=24.0, reach=100.0).astype(np.float64)
     gradient = np.stack([np.stack(np.gradient(part, 2.0), axis=-1) for part in moved], axis=-2)
     assert np.linalg.det(np.eye(3) + gradient).min() > 0
     assert np.abs(moved).max() > 3  # mm: it does deform

@@ -69,7 +69,9 @@ def test_a_small_scan_lies_inside_its_patch_whole():
 
 def test_a_patch_depends_on_its_number_and_seed_only():
     cases = [case((8, 9, 8), number) for number in range(1, 4)]
-    cases = [CachedCase(c.name, np.random.default_rng(0).random(c.image.shape, np.float32), c.labels, ()) for c in cases]
+    cases = [
+        CachedCase(c.name, np.random.default_rng(0).random(c.image.shape, np.float32), c.labels, ()) for c in cases
+    ]
     moving = plan().model_copy(update={"training": Training(patch=(4, 6, 5))})
     first, second = PatchDataset(cases, moving), PatchDataset(cases, moving)
     second[3]

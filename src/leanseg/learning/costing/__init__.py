@@ -3,7 +3,7 @@
 from leanseg.learning.costing.calibration import Calibration, calibrate
 from leanseg.learning.costing.memory import prediction_ram, training_ram, training_vram, validation_ram
 from leanseg.learning.costing.network_costs import NetworkCosts, network_costs
-from leanseg.learning.costing.precision import Precision, autocast, channels_last, fastest_precision
+from leanseg.learning.costing.precision import Precision, autocast, fastest_precision
 
 __all__ = [
     "Calibration",
@@ -11,7 +11,6 @@ __all__ = [
     "Precision",
     "autocast",
     "calibrate",
-    "channels_last",
     "fastest_precision",
     "network_costs",
     "prediction_ram",

@@ -8,6 +8,9 @@ from typing import Literal
 import torch
 from torch import nn
 
+from leanseg.learning.layers.memory_format import channels_last
+from leanseg.machine import keep_freed_memory
+
 Precision = Literal["fp32", "bf16", "fp16"]
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -22,15 +25,6 @@ def autocast(device: str, precision: Precision) -> contextlib.AbstractContextMan
     return torch.autocast(device, dtype=_TYPES[precision])
 
 
-def channels_last(network: nn.Module) -> nn.Module:
-    """Store the weights of 2D and 3D convolutions with the channels innermost, as CPUs and tensor cores like them."""
-    for parameter in network.parameters():
-        if parameter.ndim in (4, 5):
-            layout = torch.channels_last if parameter.ndim == 4 else torch.channels_last_3d
-            parameter.data = parameter.data.contiguous(memory_format=layout)
-    return network
-
-
 def seconds_per_step(
     network: nn.Module,
     shape: tuple[int, int, int, int, int],
@@ -43,6 +37,7 @@ def seconds_per_step(
     The fastest of at most 7 steps within about `patience` seconds, after one that warms up: what else the machine is
     doing only adds. Should the first alone take longer, it is the answer. The network itself is left as it was.
     """
+    keep_freed_memory()  # as training does
     network = channels_last(copy.deepcopy(network).to(device)).train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4)
     image = torch.randn(shape, device=device)

@@ -24,7 +24,7 @@ from leanseg.machine import cores
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used, whole_folder, write_json
 
-# FreeSurfer's label numbers (FreeSurferColorLUT), left and right together.
+# FreeSurfer's label numbers (FreeSurferColorLUT): fifteen deep structures, left and right under one name.
 STRUCTURES: dict[str, tuple[int, ...]] = {
     "thalamus": (10, 49),
     "caudate": (11, 50),
@@ -32,11 +32,7 @@ STRUCTURES: dict[str, tuple[int, ...]] = {
     "pallidum": (13, 52),
     "hippocampus": (17, 53),
     "amygdala": (18, 54),
-    "accumbens": (26, 58),
-    "ventral diencephalon": (28, 60),
     "lateral ventricle": (4, 43),
-    "third ventricle": (14,),
-    "fourth ventricle": (15,),
     "brain stem": (16,),
 }
 TRAINING = 30
@@ -100,7 +96,7 @@ def make_subject(brain: Brain, seed: int) -> Subject:
     random = np.random.default_rng(seed)
     ticks = [np.arange(0, side, _SPACING, dtype=np.float32) for side in brain.image.shape]
     grid = np.stack(np.meshgrid(*ticks, indexing="ij"))
-    points = _posed(grid + deformation(grid.shape[1:], random, spacing=24.0), random)
+    points = _posed(grid + deformation(grid.shape[1:], random, spacing=24.0, reach=6.0), random)
     # A voxel of the brain is 1 mm wide, so that mm in its grid are its indices.
     labels = map_coordinates(brain.labels, points, order=0)
     image = _scanned(map_coordinates(brain.image, points, order=1), labels, random)
@@ -110,12 +106,12 @@ def make_subject(brain: Brain, seed: int) -> Subject:
     return Subject(image[box], labels[box], affine)
 
 
-def deformation(shape: tuple[int, ...], random: np.random.Generator, *, spacing: float) -> _Array:
+def deformation(shape: tuple[int, ...], random: np.random.Generator, *, spacing: float, reach: float) -> _Array:
     """Return a smooth random displacement (3, X, Y, Z) in mm on a 2 mm grid of `shape`; it never folds.
 
-    spacing: mm between control points; none moves further than 0.4 of it along an axis.
+    spacing: mm between control points; none moves further than `reach` mm along an axis, at most 0.4 of the spacing.
     """
-    reach = _FOLD_FREE * spacing
+    reach = min(reach, _FOLD_FREE * spacing)
     return np.stack([_smooth(shape, spacing, lambda size: random.uniform(-reach, reach, size)) for _ in range(3)])
 
 

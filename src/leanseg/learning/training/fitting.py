@@ -12,7 +12,6 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
 
 from leanseg.learning.layers.memory_format import channels_last
-from leanseg.learning.training.allocator import keep_freed_memory
 from leanseg.learning.training.cache import CachedCase
 from leanseg.learning.training.checkpoints import LastCheckpoint
 from leanseg.learning.training.clock import Clock, WallClock
@@ -22,7 +21,7 @@ from leanseg.learning.training.module import SegmentationModule
 from leanseg.learning.training.patches import patch_loader
 from leanseg.learning.training.stopping import Stopping
 from leanseg.learning.training.validation import Validation
-from leanseg.machine import cores
+from leanseg.machine import cores, keep_freed_memory
 from leanseg.plans import Plan
 from leanseg.progress import Progress
 

@@ -1,0 +1,34 @@
+"""A small data set of bright balls, and a plan that a few steps can follow."""
+
+import nibabel
+import numpy as np
+import pytest
+
+from leanseg.datasets import Case, Dataset
+from leanseg.plans import Data, Inference, Network, Normalisation, Plan, Preprocessing, Training
+
+
+@pytest.fixture(scope="session")
+def balls(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("balls")
+    cases = []
+    for number in range(5):
+        rng = np.random.default_rng(number)
+        centre = rng.uniform(6, 12, 3).reshape(3, 1, 1, 1)
+        labels = (((np.indices((18, 18, 18)) - centre) ** 2).sum(axis=0) < 20).astype(np.uint8)
+        image = (labels * 3 + rng.normal(size=labels.shape)).astype(np.float32)
+        for kind, array in (("image", image), ("label", labels)):
+            nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), folder / f"{kind}{number}.nii.gz")
+        cases.append(Case(f"ball{number}", (folder / f"image{number}.nii.gz",), folder / f"label{number}.nii.gz"))
+    return Dataset("balls", folder, ("MR",), {"background": 0, "ball": 1}, tuple(cases))
+
+
+@pytest.fixture(scope="session")
+def plan(balls):
+    return Plan(
+        data=Data(name=balls.name, channels=balls.channels, labels=balls.labels),
+        preprocessing=Preprocessing(spacing=(1, 1, 1), normalisation=(Normalisation(),)),
+        network=Network(name="distill_dsm_unet"),
+        training=Training(patch=(6, 16, 16), precision="fp32"),
+        inference=Inference(tile=(18, 32, 32)),
+    )
