@@ -3,7 +3,7 @@
 Every message answers four questions: what happened and where, why it matters, how to fix it.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class LeansegError(Exception):
@@ -16,6 +16,11 @@ class LeansegError(Exception):
         self.what = what
         self.why = why
         self.fix = fix
+
+    def at(self, place: str) -> Self:
+        """Say where it happened, for errors raised by code that does not know; return this error."""
+        self.what = f"{place}: {self.what}"
+        return self
 
     def __str__(self) -> str:
         return f"{self.what}\n  why: {self.why}\n  fix: {self.fix}"

@@ -62,9 +62,10 @@ def train(
 
     Example: leanseg train Task04_Hippocampus --network distill_dsm_unet --minutes 15 -o runs/hippocampus
     """
-    from leanseg.machine import process_seconds
+    from leanseg.machine import process_seconds, share_cores
 
     began = time.monotonic() - process_seconds()
+    share_cores()
     _refuse_contradictions(
         {
             "--plan": plan,

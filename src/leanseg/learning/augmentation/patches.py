@@ -4,6 +4,8 @@ The patch is cut out of its surroundings by the affine transform itself, so voxe
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from monai.data import set_track_meta
 from monai.transforms import (
@@ -58,7 +60,7 @@ def _context(settings: Augmentation, patch: tuple[int, int, int]) -> tuple[int, 
 
 def _compose(settings: Augmentation, patch: tuple[int, int, int]) -> Compose:
     image, pair, chance = ["image"], ["image", "labels"], settings.intensity_probability
-    steps: list[object] = [
+    steps: list[Callable[..., Any]] = [
         RandAffined(
             pair,
             prob=settings.affine_probability,

@@ -40,7 +40,7 @@ def calibrate(name: str, in_channels: int, out_channels: int, options: dict[str,
     depth, height, width = (-(-size // part) * part for size, part in zip(TRIED_PATCH, divisor, strict=True))
     shape = (2, in_channels, depth, height, width)
     voxels = shape[0] * math.prod(shape[2:])
-    seconds = {each: seconds_per_step(network, shape, each, device, _PATIENCE) for each in precisions(device)}
+    seconds = seconds_per_step(network, shape, precisions(device), device, _PATIENCE)
     precision = fastest_of(seconds)
     return Calibration(
         device=device,

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -28,24 +29,26 @@ def autocast(device: str, precision: Precision) -> contextlib.AbstractContextMan
 def seconds_per_step(
     network: nn.Module,
     shape: tuple[int, int, int, int, int],
-    precision: Precision,
+    tried: Sequence[Precision],
     device: str = "cpu",
     patience: float = 2.0,
-) -> float:
-    """Return the seconds of one training step on a batch (B, C, D, H, W): forward, backward and AdamW.
+) -> dict[Precision, float]:
+    """Return the seconds of one training step on a batch (B, C, D, H, W) in each precision: forward, backward, AdamW.
 
-    The fastest of at most 7 steps within about `patience` seconds, after one that warms up: what else the machine is
-    doing only adds. Should the first alone take longer, it is the answer. The network itself is left as it was.
+    The precisions take turns, and the fastest of at most 7 steps counts, after one that warms up: what else the
+    machine is doing only adds, and hits all of them alike. patience: seconds per precision, about; should the first
+    turn alone take longer, it is the answer. The network itself is left as it was.
     """
     keep_freed_memory()  # as training does
     network = channels_last(copy.deepcopy(network).to(device)).train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4)
     image = torch.randn(shape, device=device)
     began = time.perf_counter()
-    seconds = [_step(network, optimiser, image, precision)]
-    while len(seconds) < 8 and time.perf_counter() - began + seconds[-1] < patience:
-        seconds.append(_step(network, optimiser, image, precision))
-    return min(seconds[1:] or seconds)
+    turns: list[list[float]] = []
+    while not turns or (len(turns) < 8 and time.perf_counter() - began + sum(turns[-1]) < patience * len(tried)):
+        turns.append([_step(network, optimiser, image, precision) for precision in tried])
+    fastest = [min(seconds) for seconds in zip(*(turns[1:] or turns), strict=True)]
+    return dict(zip(tried, fastest, strict=True))
 
 
 def fastest_precision(
@@ -62,7 +65,7 @@ def fastest_precision(
     batch, channels, *patch = shape
     depth, height, width = (min(size, most) for size, most in zip(patch, TRIED_PATCH, strict=True))
     tried = (min(batch, 2), channels, depth, height, width)
-    return fastest_of({each: seconds_per_step(network, tried, each, device, patience) for each in precisions(device)})
+    return fastest_of(seconds_per_step(network, tried, precisions(device), device, patience))
 
 
 def fastest_of(seconds: dict[Precision, float]) -> Precision:

@@ -9,13 +9,14 @@ cache/                                preprocessed cases, removed when training 
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leanseg.errors import InputError
-from leanseg.storage import OutputNotEmptyError, write_json
+from leanseg.storage import CannotWriteError, OutputNotEmptyError, write_json
 
 State = Literal["running", "interrupted", "done"]
 
@@ -59,15 +60,33 @@ class RunFolder:
         self.cache = root / "cache"
         self.package = root / "package"
         self.validation = root / "validation"
+        self._older: Path | None = None  # where the run that is being replaced waits
 
     def begin(self, *, overwrite: bool) -> None:
-        """Make room for a new run. Only a folder that is a run of ours is ever emptied."""
+        """Make room for a new run. Only a folder that is a run of ours is ever replaced, and it is set aside first."""
         used = self.root.exists() and (self.root.is_file() or any(self.root.iterdir()))
         if used and not (overwrite and self.record.is_file()):
             raise OutputNotEmptyError(self.root)
-        if used:
-            shutil.rmtree(self.root)
-        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            if used:
+                self._older = Path(tempfile.mkdtemp(dir=self.root.parent, prefix=f".replaced-{self.root.name}-"))
+                self.root.rename(self._older / self.root.name)
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotWriteError(self.root, error) from error
+
+    def settle(self) -> None:
+        """Training begins: the run that was set aside is not needed any more."""
+        if self._older is not None:
+            shutil.rmtree(self._older, ignore_errors=True)
+            self._older = None
+
+    def abandon(self) -> None:
+        """Training was refused before it began: leave everything as it was found."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        if self._older is not None:
+            (self._older / self.root.name).rename(self.root)
+            self._older.rmdir()
 
     def read(self) -> RunRecord:
         """Return what run.json says. Raises NotARunError."""

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from leanseg import __version__
 from leanseg.datasets import Case, Dataset, Splits, make_splits, read_splits, write_splits
-from leanseg.errors import BudgetError, InputError
+from leanseg.errors import BudgetError, InputError, LeansegError
 from leanseg.evaluation import Evaluation
 from leanseg.learning.costing import fastest_precision
 from leanseg.learning.export.packaging import Exported, export
 from leanseg.learning.export.torch_engine import SwappableEngine, build_network, resolve_device
 from leanseg.learning.jobs.judgement import judge
 from leanseg.learning.jobs.rehearsal import Rehearsal, rehearse
-from leanseg.learning.jobs.run_folder import RunFolder, RunRecord
+from leanseg.learning.jobs.run_folder import NotARunError, RunFolder, RunRecord
 from leanseg.learning.training.cache import CachedCase, build_cache
 from leanseg.learning.training.clock import Clock, StepClock, WallClock
 from leanseg.learning.training.fitting import Fitted, TrainingState, fit
@@ -113,48 +113,68 @@ def start(
     Splits come from the file `splits`, else from splits.json in the data set, else 5 folds are made.
     Raises InputError or BudgetError before anything is trained; leaves a resumable run when interrupted.
     """
+    # Whatever can be refused is refused before anything is written.
     limits.clock()
-    chosen = _splits(dataset, splits)
-    _cases(dataset, chosen, fold)  # refuses a fold that does not exist before anything is written
+    build_network(plan)
     device = resolve_device(limits.device)
+    chosen = _splits(dataset, splits)
+    _cases(dataset, chosen, fold)
+    precision = _precision(plan, device)
     folder = RunFolder(out)
     folder.begin(overwrite=overwrite)
-    write_plan(folder.plan, plan)
-    write_splits(folder.splits, chosen, overwrite=True)
-    precision = _precision(plan, device)
-    record = RunRecord(
-        leanseg=__version__,
-        dataset=str(dataset.root.resolve()),
-        fold=fold,
-        minutes=None if limits.steps is not None else limits.minutes,
-        steps=limits.steps,
-        device=device,
-        precision=precision,
-        state="running",
-    )
-    return _carry_out(dataset, folder, record, limits.began, progress)
+    try:
+        write_plan(folder.plan, plan)
+        write_splits(folder.splits, chosen, overwrite=True)
+        record = RunRecord(
+            leanseg=__version__,
+            dataset=str(dataset.root.resolve()),
+            fold=fold,
+            minutes=None if limits.steps is not None else limits.minutes,
+            steps=limits.steps,
+            device=device,
+            precision=precision,
+            state="running",
+        )
+        folder.write(record)
+        run = _Run(dataset, folder, record, limits.began, progress)
+        material = run.prepare()
+    except LeansegError:
+        folder.abandon()
+        raise
+    folder.settle()
+    return _carry_out(run, material)
 
 
 def resume(dataset: Dataset, out: Path, limits: Limits, *, progress: Progress) -> Outcome:
     """Go on with the run in `out`, with its own plan, fold and limits unless `limits` names others."""
     folder = RunFolder(out)
     record = folder.read()
+    if record.state == "done":
+        raise NotARunError(out, "is finished")
     if limits.steps is not None or limits.minutes is not None:
         record = record.model_copy(update={"steps": limits.steps, "minutes": limits.minutes})
     record = record.model_copy(update={"state": "running"})
-    return _carry_out(dataset, folder, record, limits.began, progress)
-
-
-def _carry_out(dataset: Dataset, folder: RunFolder, record: RunRecord, began: float, progress: Progress) -> Outcome:
     folder.write(record)
+    run = _Run(dataset, folder, record, limits.began, progress)
+    return _carry_out(run, run.prepare())
+
+
+def _carry_out(run: "_Run", material: "_Material") -> Outcome:
     try:
-        run = _Run(dataset, folder, record, began, progress)
-        fitted = run.train()
-        outcome = run.stop(fitted) if fitted.interrupted else run.finish(fitted)
+        fitted = run.fit(material)
+        return run.stop(fitted) if fitted.interrupted else run.finish(fitted)
     except BaseException:
-        folder.write(record.model_copy(update={"state": "interrupted"}))
+        run.folder.write(run.record.model_copy(update={"state": "interrupted"}))
         raise
-    return outcome
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What training works on: the network, the cached training cases, and the validation on the way."""
+
+    network: nn.Module
+    training: Sequence[CachedCase]
+    validation: Validation
 
 
 class _Run:
@@ -173,8 +193,8 @@ class _Run:
         self.training, self.validation = _cases(dataset, read_splits(folder.splits, dataset), record.fold)
         self.judged = self.validation  # fewer where time does not allow all of them
 
-    def train(self) -> Fitted:
-        """Prepare the cases, rehearse the end, and train."""
+    def prepare(self) -> _Material:
+        """Cache the cases, rehearse the end, and see how much time is left for training."""
         torch.manual_seed(self.plan.training.seed)
         network = build_network(self.plan)
         cached = build_cache([*self.training, *self.validation], self.plan, self.folder.cache, self.progress)
@@ -188,10 +208,14 @@ class _Run:
         case_seconds = _seconds(validate(validation[:1]), network.state_dict())
         chosen = self._milestone_cases(validation, case_seconds)
         self._keep_time(rehearsal, case_seconds * len(chosen))
+        return _Material(network, training, validate(chosen))
+
+    def fit(self, material: _Material) -> Fitted:
+        """Train until the clock says so, or somebody presses Ctrl-C."""
         return fit(
-            network,
-            training,
-            validate(chosen),
+            material.network,
+            material.training,
+            material.validation,
             self.plan,
             self.clock,
             self.state,

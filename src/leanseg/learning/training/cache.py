@@ -87,8 +87,11 @@ def _write_case(case: Case, plan: Plan, folder: Path) -> None:
     reference = read_labels(case.label)
     if not reference.geometry.matches(geometry):
         raise MisalignedLabelError(case)
-    prepared = prepare(image, geometry, plan.preprocessing)
-    labels = prepare_labels(reference.array, prepared.grid, tuple(plan.data.labels.values()))
+    try:
+        prepared = prepare(image, geometry, plan.preprocessing)
+        labels = prepare_labels(reference.array, prepared.grid, tuple(plan.data.labels.values()))
+    except InputError as error:
+        raise error.at(case.name) from None
     with whole_folder(folder) as temporary:
         _save(temporary / "image.b2nd", prepared.array, plan.training.patch)
         _save(temporary / "labels.b2nd", labels, plan.training.patch)

@@ -29,7 +29,9 @@ class Validation:
         scores = np.stack([self._case(case, engine) for case in self._cases])
         counted = ~np.isnan(scores)
         sums = np.where(counted, scores, 0.0).sum(axis=0)
-        return np.divide(sums, counted.sum(axis=0), out=np.full(sums.shape, np.nan), where=counted.any(axis=0))
+        means: NDArray[np.float64] = np.full(sums.shape, np.nan)
+        np.divide(sums, counted.sum(axis=0), out=means, where=counted.any(axis=0))
+        return means
 
     def _case(self, case: CachedCase, engine: Engine) -> NDArray[np.float64]:
         inference = self._plan.inference

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import torch
+
+from leanseg.inference import fuse, open_engine
+from leanseg.learning.export.packaging import export
+from leanseg.learning.export.parity import ParityError, compare_engines
+from leanseg.learning.export.torch_engine import (
+    NoSuchDeviceError,
+    SwappableEngine,
+    TorchEngine,
+    build_network,
+    resolve_device,
+)
+from leanseg.packages import Package
+from leanseg.plans import Data, Inference, Network, Normalisation, Plan, Preprocessing, Training
+
+TILE = (5, 32, 16)
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return Plan(
+        data=Data(name="toy", channels=("T1", "T2"), labels={"background": 0, "a": 3, "b": 7}),
+        preprocessing=Preprocessing(spacing=(2, 1, 1), normalisation=(Normalisation(), Normalisation())),
+        network=Network(name="distill_dsm_unet", options={"alpha": 0.25}),
+        training=Training(patch=TILE),
+        inference=Inference(tile=TILE),
+    )
+
+
+@pytest.fixture(scope="module")
+def weights(plan):
+    """Random weights with batch statistics that are not the trivial ones, so that folding them is tested."""
+    torch.manual_seed(0)
+    network = build_network(plan).train()
+    for _ in range(3):
+        network(torch.randn(2, 2, *TILE) * 2 + 1)
+    return network.state_dict()
+
+
+@pytest.fixture(scope="module")
+def package(plan, weights, tmp_path_factory):
+    path = tmp_path_factory.mktemp("export") / "package"
+    export(plan, weights).write(path, {"training": {"steps": 3}}, {"a": "Dice 0.5"})
+    return Package.read(path)
+
+
+def test_every_engine_says_what_the_network_says(package, plan):
+    tile = np.random.default_rng(0).normal(size=(1, 2, *TILE)).astype(np.float32)
+    expected = TorchEngine.from_package(package, "cpu")(tile)
+    assert expected.shape == (1, 3, *TILE)
+    for name in ("openvino", "onnxruntime"):
+        assert np.allclose(open_engine(package, name)(tile), expected, atol=1e-4)
+
+
+def test_a_package_says_what_was_measured_and_warns(package):
+    assert package.manifest.measured["training"] == {"steps": 3}
+    assert package.manifest.measured["parameters"] == 1_115_606 + 17  # section 5 of the specification, one class more
+    card = package.card()
+    assert "Not a medical device" in card
+    assert "| 7 | b |" in card
+    assert "Dice 0.5" in card
+
+
+def test_swapped_weights_are_used(plan, weights):
+    engine = SwappableEngine(build_network(plan))
+    image = np.random.default_rng(0).normal(size=(2, *TILE)).astype(np.float32)
+    first = fuse(engine.with_weights(weights), image, TILE, 0.5)
+    zeros = {name: torch.zeros_like(tensor) for name, tensor in weights.items()}
+    assert np.abs(first).max() > 0
+    assert np.abs(fuse(engine.with_weights(zeros), image, TILE, 0.5)).max() == 0
+
+
+def test_an_engine_that_disagrees_is_named(package):
+    tile = np.random.default_rng(0).normal(size=(1, 2, *TILE)).astype(np.float32)
+    reference = TorchEngine.from_package(package, "cpu")
+
+    class Upside:
+        name, precision = "upside-down", "fp32"
+
+        def __call__(self, tile):
+            return -reference(tile)
+
+    with pytest.raises(ParityError, match="upside-down"):
+        compare_engines(tile, reference, [Upside()])
+
+
+def test_an_absent_gpu_is_said(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == "cpu"
+    with pytest.raises(NoSuchDeviceError):
+        resolve_device("cuda")
+    with pytest.raises(NoSuchDeviceError):
+        resolve_device("abacus")
