@@ -4,7 +4,7 @@ import torch
 
 from leanseg.inference import fuse, open_engine
 from leanseg.learning.export.packaging import export
-from leanseg.learning.export.parity import ParityError, compare_engines
+from leanseg.learning.export.parity import ParityError, compare_engines, require_parity
 from leanseg.learning.export.torch_engine import (
     NoSuchDeviceError,
     SwappableEngine,
@@ -42,7 +42,8 @@ def weights(plan):
 @pytest.fixture(scope="module")
 def package(plan, weights, tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "package"
-    export(plan, weights).write(path, {"training": {"steps": 3}}, {"a": "Dice 0.5"})
+    tile = np.random.default_rng(1).normal(size=(1, 2, *TILE)).astype(np.float32)
+    export(plan, weights, tile).write(path, {"training": {"steps": 3}}, {"a": "Dice 0.5"})
     return Package.read(path)
 
 
@@ -83,7 +84,7 @@ def test_an_engine_that_disagrees_is_named(package):
             return -reference(tile)
 
     with pytest.raises(ParityError, match="upside-down"):
-        compare_engines(tile, reference, [Upside()])
+        require_parity(compare_engines(tile, reference, [Upside()]))
 
 
 def test_an_absent_gpu_is_said(monkeypatch):

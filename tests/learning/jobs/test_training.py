@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import torch
 from leanseg.datasets import Splits, write_splits
 from leanseg.errors import BudgetError, InputError
 from leanseg.inference import predict_cases
+from leanseg.learning.jobs.run_folder import NotOurRunError
 from leanseg.learning.jobs.training import Limits, NoEndError, NoSuchFoldError, resume, start
 from leanseg.packages import Package
 from leanseg.progress import Progress
@@ -22,15 +24,37 @@ def limits(steps=None, minutes=None):
 
 
 class Impatient(Progress):
-    """Presses Ctrl-C when training has come halfway."""
+    """Sends a signal, once or more often, when training has come halfway."""
 
-    def __init__(self):
-        self.pressed = False
+    def __init__(self, number=signal.SIGINT, times=1):
+        self.number = number
+        self.left = times
+        self.notes = []
 
     def status(self, doing, share, facts):
-        if share >= 0.5 and not self.pressed:
-            self.pressed = True
-            os.kill(os.getpid(), signal.SIGINT)
+        while share >= 0.5 and self.left:
+            self.left -= 1
+            os.kill(os.getpid(), self.number)
+
+    def note(self, message):
+        self.notes.append(message)
+
+
+class Deadly(Progress):
+    """Ends the process when training has come halfway."""
+
+    def status(self, doing, share, facts):
+        if share >= 0.5:
+            raise SystemExit
+
+
+class Hasty(Progress):
+    """Presses Ctrl-C while cases are preprocessed."""
+
+    def track(self, items, doing, total=None):
+        for item in items:
+            yield item
+            raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -84,8 +108,11 @@ def test_the_card_and_manifest_tell_the_validation(whole):
     assert len(package.manifest.measured["parity"]) == 2
 
 
-def test_an_interrupted_run_goes_on_bit_for_bit(whole, balls, plan, tmp_path, always_show):
-    stopped = start(balls, plan, tmp_path / "run", limits(steps=8), progress=Impatient())
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_goes_on_bit_for_bit(number, whole, balls, plan, tmp_path, always_show):
+    impatient = Impatient(number)
+    stopped = start(balls, plan, tmp_path / "run", limits(steps=8), progress=impatient)
+    assert any("Stopping" in note for note in impatient.notes)
     assert stopped.evaluation is None
     assert stopped.folder.read().state == "interrupted"
     assert 0 < last_weights(stopped)[2] < 8
@@ -97,10 +124,74 @@ def test_an_interrupted_run_goes_on_bit_for_bit(whole, balls, plan, tmp_path, al
     assert finished.record.results["dice/ball"] == whole.record.results["dice/ball"]
 
 
+def test_a_killed_run_goes_on_bit_for_bit(whole, balls, plan, tmp_path, always_show, monkeypatch):
+    """Nothing is written at the end: what is resumed is the checkpoint that was written on the way."""
+    from leanseg.learning.training import checkpoints
+
+    monkeypatch.setattr(checkpoints, "_SECONDS_BETWEEN", 0.0)
+    with pytest.raises(SystemExit):
+        start(balls, plan, tmp_path / "run", limits(steps=8), progress=Deadly())
+    assert torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 3
+    finished = resume(balls, tmp_path / "run", limits(), progress=Progress())
+    for ours, theirs in zip(last_weights(finished)[:2], last_weights(whole)[:2], strict=True):
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_the_curves_of_a_resumed_run_are_continued(balls, plan, tmp_path, always_show):
+    start(balls, plan, tmp_path / "run", limits(steps=6), progress=Impatient())
+    resume(balls, tmp_path / "run", limits(), progress=Progress())
+    lines = (tmp_path / "run" / "logs" / "metrics.csv").read_text().splitlines()
+    steps = [int(line.split(",")[0]) for line in lines[1:]]
+    assert lines[0] == "step,loss,learning_rate,dice/mean,dice/ball"
+    assert set(steps) == {1, 2, 3, 4, 5, 6}
+    assert steps == sorted(steps)
+
+
+def test_the_second_signal_ends_training_at_once(balls, plan, tmp_path, always_show):
+    with pytest.raises(KeyboardInterrupt):
+        start(balls, plan, tmp_path / "run", limits(steps=8), progress=Impatient(times=2))
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "interrupted"
+
+
+def test_a_run_of_steps_can_go_on_by_the_clock(balls, plan, tmp_path, always_show):
+    start(balls, plan, tmp_path / "run", limits(steps=8), progress=Impatient())
+    finished = resume(balls, tmp_path / "run", limits(minutes=0.5), progress=Progress())
+    assert finished.record.state == "done"
+    assert finished.record.results["steps"] > 8
+
+
+def test_ctrl_c_before_training_leaves_a_run_that_can_be_resumed(balls, plan, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        start(balls, plan, tmp_path / "run", limits(steps=2), progress=Hasty())
+    assert resume(balls, tmp_path / "run", limits(), progress=Progress()).record.state == "done"
+
+
+def test_a_run_that_cannot_be_replaced_is_given_back(balls, plan, tmp_path):
+    older = tmp_path / "run"
+    older.mkdir()
+    (older / "run.json").write_text("an older run")
+    with pytest.raises(KeyboardInterrupt):
+        start(balls, plan, older, limits(steps=2), overwrite=True, progress=Hasty())
+    with pytest.raises(BudgetError):
+        start(balls, plan, older, limits(minutes=0.001), overwrite=True, progress=Progress())
+    assert (older / "run.json").read_text() == "an older run"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_case_that_cannot_be_predicted_is_named_before_training(balls, plan, tmp_path, monkeypatch):
+    from leanseg.inference import predictor
+
+    monkeypatch.setattr(predictor, "fuse", lambda *_: np.full((2, 18, 18, 18), np.nan, np.float32))
+    with pytest.raises(InputError, match="ball"):
+        start(balls, plan, tmp_path / "run", limits(steps=1), progress=Progress())
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_in_use_is_left_alone(balls, plan, tmp_path):
     (tmp_path / "thesis.docx").write_text("years of work")
-    for overwrite in (False, True):  # what is not a run of ours is never replaced
-        with pytest.raises(OutputNotEmptyError):
+    # What is not a run of ours is never replaced.
+    for overwrite, refusal in ((False, OutputNotEmptyError), (True, NotOurRunError)):
+        with pytest.raises(refusal):
             start(balls, plan, tmp_path, limits(steps=1), overwrite=overwrite, progress=Progress())
     assert (tmp_path / "thesis.docx").read_text() == "years of work"
 
@@ -117,6 +208,13 @@ def test_too_little_time_is_said_before_training(balls, plan, tmp_path):
     with pytest.raises(BudgetError) as caught:
         start(balls, plan, tmp_path / "run", limits(minutes=0.001), progress=Progress())
     assert "--minutes" in caught.value.fix
+
+
+def test_a_plan_for_other_labels_is_refused(balls, plan, tmp_path):
+    other = dataclasses.replace(balls, labels={"background": 0, "cube": 1})
+    with pytest.raises(InputError, match="cube"):
+        start(other, plan, tmp_path / "run", limits(steps=1), progress=Progress())
+    assert not (tmp_path / "run").exists()
 
 
 def test_resuming_needs_a_run(balls, tmp_path):

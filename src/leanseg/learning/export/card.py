@@ -29,7 +29,9 @@ def write_card(plan: Plan, parameters: int, validation: Mapping[str, str]) -> st
 ## How good it is
 {figures}
 
-These figures hold for scans like those of the data set. Other scanners, protocols, ages and diseases were not tested.
+The validation cases also chose which weights of the training to keep, so the figures are slightly optimistic; only
+cases that training never saw tell more. They hold for scans like those of the data set: other scanners, protocols,
+ages and diseases were not tested.
 
 ## Why it is as it is
 {reasons or "- the plan gives no reasons"}

@@ -13,7 +13,7 @@ from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
 from leanseg.inference.engines.openvino_engine import OpenVinoEngine
 from leanseg.learning.export.card import write_card
 from leanseg.learning.export.onnx_graph import export_onnx, weight_bytes
-from leanseg.learning.export.parity import compare_engines
+from leanseg.learning.export.parity import Parity, compare_engines
 from leanseg.learning.export.torch_engine import TorchEngine, build_network
 from leanseg.packages import write_package
 from leanseg.plans import Plan
@@ -26,7 +26,8 @@ class Exported:
     plan: Plan
     weights: bytes
     graph: bytes
-    facts: dict[str, Any]  # parameters and parity of the engines
+    parameters: int
+    parity: Parity
 
     def write(self, path: Path, facts: Mapping[str, Any], validation: Mapping[str, str]) -> None:
         """Write the package to the folder `path`, whole or not at all.
@@ -38,22 +39,19 @@ class Exported:
             plan=self.plan,
             weights=self.weights,
             onnx=self.graph,
-            card=write_card(self.plan, self.facts["parameters"], validation),
-            facts={**facts, **self.facts},
+            card=write_card(self.plan, self.parameters, validation),
+            facts={**facts, "parameters": self.parameters, "parity": self.parity},
         )
 
 
-def export(plan: Plan, weights: Mapping[str, Tensor], tile: NDArray[np.float32] | None = None) -> Exported:
-    """Return graph and weights of a trained network, the engines checked against torch.
+def export(plan: Plan, weights: Mapping[str, Tensor], tile: NDArray[np.float32]) -> Exported:
+    """Return graph and weights of a trained network, and how far the engines agree with torch.
 
-    tile: (1, C, D, H, W), preprocessed, to compare on; noise if None. Raises ParityError when an engine disagrees.
+    tile: (1, C, D, H, W) of a preprocessed scan, to compare on.
     """
     network = build_network(plan)
     network.load_state_dict(dict(weights))
-    channels, size = len(plan.data.channels), plan.inference.tile
-    graph = export_onnx(network, channels, size)
-    if tile is None:
-        tile = np.random.default_rng(0).standard_normal((1, channels, *size), dtype=np.float32)
+    graph = export_onnx(network, len(plan.data.channels), plan.inference.tile)
     parity = compare_engines(tile, TorchEngine(network), [OpenVinoEngine(graph), OnnxRuntimeEngine(graph)])
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Exported(plan, weight_bytes(weights), graph, {"parameters": parameters, "parity": parity})
+    return Exported(plan, weight_bytes(weights), graph, parameters, parity)

@@ -36,6 +36,9 @@ class TorchEngine:
 
     def __init__(self, network: nn.Module, device: str = "cpu") -> None:
         self._device = torch.device(device)
+        if self._device.type == "cuda":
+            # Ampere and later would round inputs of convolutions to 10 bits: not the fp32 that sidecars name.
+            torch.backends.cudnn.allow_tf32 = False
         self._network = channels_last(network).to(self._device).eval()
 
     @classmethod

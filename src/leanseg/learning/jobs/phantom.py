@@ -24,7 +24,7 @@ from leanseg.machine import cores
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used, whole_folder, write_json
 
-# FreeSurfer's label numbers (FreeSurferColorLUT): fifteen deep structures, left and right under one name.
+# FreeSurfer's label numbers (FreeSurferColorLUT): the deep structures, left and right under one name.
 STRUCTURES: dict[str, tuple[int, ...]] = {
     "thalamus": (10, 49),
     "caudate": (11, 50),
@@ -32,7 +32,11 @@ STRUCTURES: dict[str, tuple[int, ...]] = {
     "pallidum": (13, 52),
     "hippocampus": (17, 53),
     "amygdala": (18, 54),
+    "accumbens": (26, 58),
+    "ventral DC": (28, 60),
     "lateral ventricle": (4, 43),
+    "third ventricle": (14,),
+    "fourth ventricle": (15,),
     "brain stem": (16,),
 }
 TRAINING = 30

@@ -9,12 +9,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from leanseg.datasets import Case, Dataset
 from leanseg.learning.export.packaging import export
+from leanseg.learning.export.parity import require_parity
 from leanseg.learning.export.torch_engine import build_network
 from leanseg.learning.jobs.judgement import judge
 from leanseg.plans import Plan
 from leanseg.progress import Item, Progress
+
+_PER_CASE = ("Predicting", "Measuring")  # what predict_cases and evaluate call the work they do on each case
 
 
 @dataclass(frozen=True)
@@ -34,36 +40,48 @@ class Rehearsal:
         return max(1, min(cases, int((seconds - self.export - self.once) / max(self.per_case, 1e-6))))
 
 
-def rehearse(plan: Plan, dataset: Dataset, case: Case, folder: Path) -> Rehearsal:
-    """Export an untrained network, predict and judge `case` with it in a temporary folder inside `folder`."""
+def rehearse(plan: Plan, dataset: Dataset, case: Case, tile: NDArray[np.float32], folder: Path) -> Rehearsal:
+    """Export an untrained network, predict and judge `case` with it in a temporary folder inside `folder`.
+
+    tile: (1, C, D, H, W) of a real case, on which the engines must agree. Raises what would go wrong at the end.
+    """
     with tempfile.TemporaryDirectory(dir=folder, prefix=".rehearsal-") as place:
         root = Path(place)
         started = time.monotonic()
-        export(plan, build_network(plan).state_dict()).write(root / "package", {}, {})
-        exported = time.monotonic()
+        exported = export(plan, build_network(plan).state_dict(), tile)
+        require_parity(exported.parity)
+        exported.write(root / "package", {}, {})
+        written = time.monotonic()
         stopwatch = _Stopwatch()
-        judge(root / "package", dataset, [case], root / "validation", stopwatch)
+        judgement = judge(root / "package", dataset, [case], root / "validation", stopwatch)
         judged = time.monotonic()
+    for failure in judgement.failures:
+        raise failure.error
     return Rehearsal(
-        export=exported - started,
-        once=max(0.0, judged - exported - stopwatch.seconds),
+        export=written - started,
+        once=max(0.0, judged - written - stopwatch.seconds),
         per_case=stopwatch.seconds,
     )
 
 
 class _Stopwatch(Progress):
-    """Sums the seconds spent on items, so that they can be told from what is done once."""
+    """Sums the seconds spent on cases, so that they can be told from what is done once.
+
+    Tiles are tracked inside their case and not counted again; pictures are drawn for a few cases only.
+    """
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self._inside = False
 
     def track(self, items: Iterable[Item], doing: str, total: int | None = None) -> Iterator[Item]:  # noqa: ARG002
-        iterator = iter(items)
-        while True:
-            started = time.monotonic()
-            try:
-                item = next(iterator)
-            except StopIteration:
-                return
-            yield item
+        if self._inside or doing not in _PER_CASE:
+            yield from items
+            return
+        started = time.monotonic()
+        self._inside = True
+        try:
+            yield from items
+        finally:
+            self._inside = False
             self.seconds += time.monotonic() - started

@@ -49,6 +49,17 @@ class NotARunError(InputError):
         )
 
 
+class NotOurRunError(InputError):
+    """A folder that holds something else would be replaced."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            what=f"{path} is in use and is not a run of leanseg (it has no run.json)",
+            why="--overwrite replaces runs only, never other people's folders",
+            fix="choose another folder with -o",
+        )
+
+
 class RunFolder:
     """Paths of a run."""
 
@@ -62,13 +73,20 @@ class RunFolder:
         self.validation = root / "validation"
         self._older: Path | None = None  # where the run that is being replaced waits
 
-    def begin(self, *, overwrite: bool) -> None:
-        """Make room for a new run. Only a folder that is a run of ours is ever replaced, and it is set aside first."""
-        used = self.root.exists() and (self.root.is_file() or any(self.root.iterdir()))
-        if used and not (overwrite and self.record.is_file()):
+    def refuse_if_used(self, *, overwrite: bool) -> None:
+        """Raise OutputNotEmptyError for a folder in use, or NotOurRunError where `overwrite` would replace no run."""
+        if not self._is_used():
+            return
+        if not overwrite:
             raise OutputNotEmptyError(self.root)
+        if not self.record.is_file():
+            raise NotOurRunError(self.root)
+
+    def begin(self, *, overwrite: bool) -> None:
+        """Make room for a new run; one that is there is set aside until `settle` or `abandon`."""
+        self.refuse_if_used(overwrite=overwrite)
         try:
-            if used:
+            if self._is_used():
                 self._older = Path(tempfile.mkdtemp(dir=self.root.parent, prefix=f".replaced-{self.root.name}-"))
                 self.root.rename(self._older / self.root.name)
             self.root.mkdir(parents=True, exist_ok=True)
@@ -81,12 +99,20 @@ class RunFolder:
             shutil.rmtree(self._older, ignore_errors=True)
             self._older = None
 
+    @property
+    def replaces(self) -> bool:
+        """Whether another run was set aside for this one."""
+        return self._older is not None
+
     def abandon(self) -> None:
         """Training was refused before it began: leave everything as it was found."""
         shutil.rmtree(self.root, ignore_errors=True)
         if self._older is not None:
             (self._older / self.root.name).rename(self.root)
             self._older.rmdir()
+
+    def _is_used(self) -> bool:
+        return self.root.exists() and (self.root.is_file() or any(self.root.iterdir()))
 
     def read(self) -> RunRecord:
         """Return what run.json says. Raises NotARunError."""

@@ -1,12 +1,12 @@
 """Preprocessed cases on disk: blosc2 arrays from which a patch is read without decoding the whole case.
 
-A case is a folder `image.b2nd` (C, D, H, W) float32, `labels.b2nd` (D, H, W) class indices, and
+A case is a folder with `image.b2nd` (C, D, H, W) float32, `labels.b2nd` (D, H, W) class indices, and
 `foreground.npy` with a sample of voxels per class. Folders appear whole, so an interrupted run goes on.
 """
 
+import hashlib
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.datasets import Case
+from leanseg.datasets.parallel import in_order, workers_for
 from leanseg.errors import InputError
 from leanseg.inference.preprocessing import prepare, prepare_labels
-from leanseg.machine import cores
+from leanseg.machine import ram_bytes
 from leanseg.plans import Plan
 from leanseg.progress import Progress
 from leanseg.storage import whole_folder
@@ -55,7 +56,7 @@ class CachedCase:
     name: str
     image: NDArray[np.float32] | blosc2.NDArray
     labels: NDArray[np.integer] | blosc2.NDArray
-    foreground: tuple[NDArray[np.int32], ...]  # per class but the background: (n, 3) voxels D, H, W
+    foreground: tuple[NDArray[np.int32], ...]  # per class that the case has: (n, 3) voxels D, H, W
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -70,14 +71,24 @@ def build_cache(cases: Sequence[Case], plan: Plan, folder: Path, progress: Progr
     Cases are kept decoded in memory when all of them fit into a quarter of the plan's training RAM.
     Raises InputError when a case cannot be read or is not labelled.
     """
-    missing = [case for case in cases if not (folder / case.name).is_dir()]
-    workers = cores()
-    with ThreadPoolExecutor(workers) as pool:
-        jobs = pool.map(lambda case: _write_case(case, plan, folder / case.name), missing)
-        for _ in progress.track(jobs, "Preprocessing", total=len(missing)):
-            pass
-    cached = [_open_case(folder / case.name) for case in cases]
+    places = {case.name: folder / _key(case, plan) for case in cases}
+    missing = [case for case in cases if not places[case.name].is_dir()]
+    written = in_order(lambda case: _write_case(case, plan, places[case.name]), missing, workers_for(missing))
+    for _ in progress.track(written, "Preprocessing", total=len(missing)):
+        pass
+    cached = [_open_case(case.name, places[case.name]) for case in cases]
     return [_decoded(case) for case in cached] if _fits(cached, plan) else cached
+
+
+def _key(case: Case, plan: Plan) -> str:
+    """Return the folder name of a case; it changes with its files and with how they are preprocessed."""
+    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in _files(case) if path.exists()]
+    decisive = (plan.preprocessing.model_dump_json(), plan.data.model_dump_json(), plan.training.patch, files)
+    return hashlib.sha256(repr(decisive).encode()).hexdigest()[:24]
+
+
+def _files(case: Case) -> list[Path]:
+    return [*case.images, *([case.label] if case.label else [])]
 
 
 def _write_case(case: Case, plan: Plan, folder: Path) -> None:
@@ -122,11 +133,11 @@ def _sample_foreground(labels: NDArray[np.integer], classes: int) -> NDArray[np.
     return np.concatenate(rows).astype(np.int32)
 
 
-def _open_case(folder: Path) -> CachedCase:
+def _open_case(name: str, folder: Path) -> CachedCase:
     rows = np.load(folder / "foreground.npy", allow_pickle=False)
     classes = [rows[rows[:, 0] == index, 1:] for index in np.unique(rows[:, 0])]
     return CachedCase(
-        name=folder.name,
+        name=name,
         image=_open_array(folder / "image.b2nd"),
         labels=_open_array(folder / "labels.b2nd"),
         foreground=tuple(classes),
@@ -138,8 +149,6 @@ def _open_array(path: Path) -> blosc2.NDArray:
 
 
 def _fits(cases: Sequence[CachedCase], plan: Plan) -> bool:
-    from leanseg.machine import ram_bytes
-
     allowed = (plan.budget.training_ram or ram_bytes() // 2) // 4
     return sum(case.image.nbytes + case.labels.nbytes for case in cases) <= allowed
 

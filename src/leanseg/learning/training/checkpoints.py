@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from leanseg.storage import whole_file
@@ -12,15 +13,18 @@ _SECONDS_BETWEEN = 60.0
 
 
 class LastCheckpoint(Callback):
-    """Write `path` every minute and when training ends, whole or not at all: tensors and plain types only."""
+    """Write `path` every minute and when training ends, whole or not at all: tensors and plain types only.
+
+    Once the loss is no number any more nothing is written, so that what is there can be resumed.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._written = time.monotonic()
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:  # noqa: ARG002
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:  # noqa: ARG002
         """Write when a minute has passed."""
-        if time.monotonic() - self._written >= _SECONDS_BETWEEN:
+        if time.monotonic() - self._written >= _SECONDS_BETWEEN and torch.isfinite(outputs["loss"]):
             self.write(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002

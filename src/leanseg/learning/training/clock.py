@@ -52,7 +52,7 @@ class WallClock:
     """Training ends when the command's wall time is used up but for `reserve` seconds.
 
     began: `time.monotonic()` at which the command started. reserve: seconds that validation, export and
-    writing will take; it may be corrected while training runs. Time of earlier, interrupted runs counts.
+    writing will take, set before training. Time of earlier, interrupted runs counts.
     """
 
     def __init__(self, seconds: float, began: float, reserve: float = 0.0) -> None:
@@ -84,9 +84,10 @@ class WallClock:
 
     def state(self) -> dict[str, float]:
         """Return what a later run needs to go on."""
-        return {"elapsed": self.elapsed(), "first_step": self._first_step or 0.0}
+        first = {} if self._first_step is None else {"first_step": self._first_step}
+        return {"elapsed": self.elapsed(), **first}
 
     def restore(self, state: dict[str, float]) -> None:
-        """Count the time of an earlier run as spent."""
-        self._before = state["elapsed"]
-        self._first_step = state["first_step"]
+        """Count the time of an earlier run as spent. After one that counted steps, time begins now."""
+        self._before = state.get("elapsed", 0.0)
+        self._first_step = state.get("first_step")

@@ -6,24 +6,34 @@ from typing import Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from leanseg.learning.training.clock import Clock
+from leanseg.learning.training.curves import Curves
 from leanseg.learning.training.milestones import Milestones
 from leanseg.machine import rss_bytes
 from leanseg.plans.budget import show_bytes
 from leanseg.progress import Progress
 
 _SECONDS_BETWEEN = 0.5
+_MINUTES_FROM = 120.0  # seconds from which on the time left is told in minutes
 _SMOOTHING = 0.9  # of the loss shown: single batches jump
 
 
 class Display(Callback):
-    """Show step, loss, Dice, learning rate and memory; log loss and rate every few steps."""
+    """Show step, loss, Dice, time left and memory; note loss and learning rate in the curves."""
 
-    def __init__(self, progress: Progress, clock: Clock, milestones: Milestones) -> None:
+    def __init__(self, progress: Progress, clock: Clock, milestones: Milestones, curves: Curves) -> None:
+        self._curves = curves
+        self._began = time.monotonic()
+        self._began_at = 0.0  # progress at that time
         self._progress = progress
         self._clock = clock
         self._milestones = milestones
         self._shown = 0.0
         self._loss: float | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Remember where this run begins."""
+        self._began = time.monotonic()
+        self._began_at = self._clock.progress(trainer.global_step)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:  # noqa: ARG002
         """Show, when the last time is long enough ago."""
@@ -37,7 +47,14 @@ class Display(Callback):
         if self._milestones.last is not None:
             facts["Dice"] = f"{self._milestones.best_dice:.3f}"
         facts["RAM"] = show_bytes(rss_bytes())
-        self._progress.status("Training", min(1.0, self._clock.progress(trainer.global_step)), facts)
+        progress = min(1.0, self._clock.progress(trainer.global_step))
+        facts["left"] = self._left(progress)
+        self._progress.status("Training", progress, facts)
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        for logger in trainer.loggers:
-            logger.log_metrics({"loss": self._loss, "learning_rate": rate}, step=trainer.global_step)
+        self._curves.log(trainer.global_step, {"loss": self._loss, "learning_rate": rate})
+
+    def _left(self, progress: float) -> str:
+        """Return how long training will go on, from how far it has come since it began (or was resumed)."""
+        done = progress - self._began_at
+        seconds = (1 - progress) * (time.monotonic() - self._began) / done if done > 0 else 0.0
+        return f"{seconds / 60:.0f} min" if seconds >= _MINUTES_FROM else f"{seconds:.0f} s"

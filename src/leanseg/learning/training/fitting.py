@@ -1,6 +1,7 @@
 """One training run: Lightning's trainer with our callbacks."""
 
 import logging
+import multiprocessing
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,18 +9,19 @@ from pathlib import Path
 
 import torch
 from pytorch_lightning import Trainer, seed_everything
-from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
 
 from leanseg.learning.layers.memory_format import channels_last
+from leanseg.learning.training.averaging import Averaging
 from leanseg.learning.training.cache import CachedCase
 from leanseg.learning.training.checkpoints import LastCheckpoint
 from leanseg.learning.training.clock import Clock, WallClock
+from leanseg.learning.training.curves import Curves
 from leanseg.learning.training.display import Display
 from leanseg.learning.training.milestones import Milestones
 from leanseg.learning.training.module import SegmentationModule
 from leanseg.learning.training.patches import patch_loader
-from leanseg.learning.training.stopping import Stopping
+from leanseg.learning.training.stopping import Aborted, Stopping
 from leanseg.learning.training.validation import Validation
 from leanseg.machine import cores, keep_freed_memory
 from leanseg.plans import Plan
@@ -35,8 +37,6 @@ class Fitted:
 
     steps: int
     interrupted: bool
-    best_dice: float
-    validation_seconds: float
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class TrainingState:
     def last(self) -> Path:
         """The checkpoint to resume from."""
         return self.root / "checkpoints" / "last.ckpt"
+
+    @property
+    def logs(self) -> Path:
+        """Curves, as a table and for TensorBoard."""
+        return self.root / "logs"
 
     @property
     def best(self) -> Path:
@@ -72,22 +77,28 @@ def fit(
 
     device: cpu or cuda. precision: fp32, bf16 or fp16. Logs go to state.root/logs as CSV and TensorBoard files.
     """
+    resume = state.last if state.last.exists() else None
+    steps_done = int(torch.load(resume, weights_only=True, map_location="cpu")["global_step"]) if resume else 0
+    if resume and clock.progress(steps_done) >= 1:
+        return Fitted(steps_done, interrupted=False)  # only what comes after training is left to do
     seed_everything(plan.training.seed, workers=True, verbose=False)
     _quieten()
     keep_freed_memory()
     labels = list(plan.data.labels)[1:]
-    stopping = Stopping(clock)
-    milestones = Milestones(validation, clock, stopping, labels, state.best)
+    curves = Curves(state.logs, ["loss", "learning_rate", "dice/mean", *(f"dice/{label}" for label in labels)])
+    stopping = Stopping(clock, progress)
+    milestones = Milestones(validation, clock, stopping, curves, labels, state.best)
     module = SegmentationModule(channels_last(network), plan.training, clock)
-    # Order matters: stopping first (it starts the clock), the checkpoint last (it stores what the others found).
-    callbacks = [stopping, milestones, Display(progress, clock, milestones), LastCheckpoint(state.last)]
+    # The order matters: the average first, which others look at; the checkpoint last, which stores what they found.
+    display = Display(progress, clock, milestones, curves)
+    callbacks = [Averaging(), stopping, milestones, display, LastCheckpoint(state.last)]
     trainer = Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,
         precision=_LIGHTNING_PRECISION[precision],  # type: ignore[arg-type]
         max_epochs=-1,
         gradient_clip_val=plan.training.gradient_clip,
-        logger=[CSVLogger(state.root, name="", version="logs"), TensorBoardLogger(state.root, name="", version="logs")],
+        logger=curves.tensorboard,
         callbacks=callbacks,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -96,18 +107,23 @@ def fit(
         deterministic="warn" if device == "cuda" and not isinstance(clock, WallClock) else None,
         benchmark=device == "cuda" and isinstance(clock, WallClock),
     )
-    resume = state.last if state.last.exists() else None
-    steps_done = int(torch.load(resume, weights_only=True, map_location="cpu")["global_step"]) if resume else 0
     loader = patch_loader(cases, plan, steps_done=steps_done, workers=_workers(device), pin=device == "cuda")
-    with stopping.on_signals():
+    try:
         trainer.fit(module, loader, ckpt_path=resume, weights_only=True)
-    return Fitted(trainer.global_step, stopping.interrupted, milestones.best_dice, milestones.seconds)
+    except Aborted:
+        raise KeyboardInterrupt from None
+    return Fitted(trainer.global_step, interrupted=stopping.interrupted)
 
 
 def _workers(device: str) -> int:
-    """Loader processes. Two cores are better left to the network: making patches takes a few per cent of a step."""
-    spare = cores() - (1 if device == "cuda" else 2)
-    return max(0, min(_MOST_WORKERS, spare))
+    """Return the number of loader processes.
+
+    Two cores are better left to the network: making patches takes a few per cent of a step. And processes must be
+    forked, which Windows cannot and macOS should not: otherwise each would copy the decoded cases.
+    """
+    if multiprocessing.get_start_method() != "fork":
+        return 0
+    return max(0, min(_MOST_WORKERS, cores() - (1 if device == "cuda" else 2)))
 
 
 def _quieten() -> None:

@@ -11,25 +11,32 @@ from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from leanseg.learning.training.clock import Clock
+from leanseg.learning.training.clock import Clock, WallClock
+from leanseg.learning.training.curves import Curves
 from leanseg.learning.training.module import SegmentationModule
 from leanseg.learning.training.stopping import Stopping
 from leanseg.learning.training.validation import Validation
 from leanseg.storage import whole_file
 
 _PARTS = 10  # validations per training: enough to see the curve, at a few per cent of the time
+_LARGEST_SHARE = 0.1  # of the time since the one before, or a validation is left out
 
 
 class Milestones(Callback):
     """Run `validation` whenever another tenth of the way is done, and at the end.
 
+    Where time is limited, one that would take more than a tenth of the time since the last is left out.
     The best averaged weights so far lie in `best`, a file of tensors and plain numbers.
     """
 
-    def __init__(self, validation: Validation, clock: Clock, stopping: Stopping, labels: list[str], best: Path) -> None:
+    def __init__(
+        self, validation: Validation, clock: Clock, stopping: Stopping, curves: Curves, labels: list[str], best: Path
+    ) -> None:
         self.best_dice = -math.inf
         self.last: NDArray[np.float64] | None = None
-        self.seconds = 0.0  # that the latest validation took
+        self._seconds = validation.seconds  # that the next one will take, about
+        self._ended = time.monotonic()
+        self._curves = curves
         self._validation = validation
         self._clock = clock
         self._stopping = stopping
@@ -43,7 +50,8 @@ class Milestones(Callback):
         part = int(self._clock.progress(trainer.global_step) * _PARTS)
         if self._passed < part < _PARTS:
             self._passed = part
-            self._validate(trainer, pl_module)
+            if self._is_affordable():
+                self._validate(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Validate what training ended with, unless somebody is waiting for it to stop."""
@@ -59,6 +67,11 @@ class Milestones(Callback):
         self.best_dice = state_dict["best_dice"]
         self._passed = state_dict["passed"]
 
+    def _is_affordable(self) -> bool:
+        return not isinstance(self._clock, WallClock) or (
+            self._seconds <= _LARGEST_SHARE * (time.monotonic() - self._ended)
+        )
+
     def _validate(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, SegmentationModule)
         started = time.monotonic()
@@ -68,12 +81,11 @@ class Milestones(Callback):
         if mean > self.best_dice:
             self.best_dice = mean
             self._save(weights, trainer.global_step, mean)
-        if trainer.logger is not None:
-            scores = {f"dice/{label}": float(value) for label, value in zip(self._labels, self.last, strict=True)}
-            for logger in trainer.loggers:
-                logger.log_metrics({**scores, "dice/mean": mean}, step=trainer.global_step)
+        scores = {f"dice/{label}": float(value) for label, value in zip(self._labels, self.last, strict=True)}
+        self._curves.log(trainer.global_step, {**scores, "dice/mean": mean})
         self._validated_step = trainer.global_step
-        self.seconds = time.monotonic() - started
+        self._ended = time.monotonic()
+        self._seconds = self._ended - started
 
     def _save(self, weights: dict[str, Tensor], step: int, mean: float) -> None:
         with whole_file(self._best) as temporary:

@@ -58,10 +58,6 @@ class SegmentationModule(LightningModule):
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self._settings.learning_rate * factor
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:  # noqa: ARG002
-        """Let the averaged weights follow."""
-        self.average.update(self.network)
-
     def on_fit_start(self) -> None:
         """Bring the averaged weights to where the network now is."""
         self.average.to(self.device)

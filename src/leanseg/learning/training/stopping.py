@@ -1,8 +1,7 @@
 """When training ends: the clock has run out, somebody pressed Ctrl-C, or the loss is no number any more."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 from types import FrameType
 from typing import Any
 
@@ -11,6 +10,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from leanseg.errors import InputError
 from leanseg.learning.training.clock import Clock
+from leanseg.progress import Progress
 
 _CHECK_EVERY = 50  # steps between looks at the loss: reading it makes a GPU wait
 
@@ -26,37 +26,45 @@ class DivergedError(InputError):
         )
 
 
-class Stopping(Callback):
-    """End training after the step in which the clock runs out or `interrupted` was set."""
+class Aborted(BaseException):
+    """Ctrl-C was pressed twice. Not a KeyboardInterrupt, which Lightning would turn into an exit code of its own."""
 
-    def __init__(self, clock: Clock) -> None:
+
+class Stopping(Callback):
+    """End training after the step in which the clock runs out, or after the first Ctrl-C or SIGTERM.
+
+    The second Ctrl-C raises Aborted at once.
+    """
+
+    def __init__(self, clock: Clock, progress: Progress) -> None:
         self.interrupted = False
         self._clock = clock
+        self._progress = progress
+        self._previous: dict[int, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Start the clock: progress counts from the first step, not from the start of the command."""
+        # Not earlier: Lightning sets a handler of its own for SIGTERM, which would end the process without a package.
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         self._clock.start()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any) -> None:  # noqa: ARG002
         """Stop, or raise DivergedError."""
         if self.interrupted or self._clock.progress(trainer.global_step) >= 1:
             trainer.should_stop = True
-        if trainer.global_step % _CHECK_EVERY == 0 and not torch.isfinite(outputs["loss"]):
+        looked_at = trainer.should_stop or trainer.global_step % _CHECK_EVERY == 0
+        if looked_at and not torch.isfinite(outputs["loss"]):
             raise DivergedError(trainer.global_step)
 
-    @contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """While the block runs, the first Ctrl-C (or SIGTERM) only sets `interrupted`; the second one interrupts."""
-        previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+        """Give the signals back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
 
-        def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-            self.interrupted = True
-            signal.signal(number, signal.default_int_handler)
-
-        for number in previous:
-            signal.signal(number, note)
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.interrupted:
+            raise Aborted
+        self.interrupted = True
+        self._progress.note("Stopping after this step; press Ctrl-C once more to give up the package")

@@ -18,7 +18,8 @@ EngineMaker = Callable[[Mapping[str, Tensor]], Engine]  # weights of the network
 class Validation:
     """Mean Dice per class over `cases`, in the plan's grid."""
 
-    def __init__(self, cases: Sequence[CachedCase], plan: Plan, make_engine: EngineMaker) -> None:
+    def __init__(self, cases: Sequence[CachedCase], plan: Plan, make_engine: EngineMaker, seconds: float = 0.0) -> None:
+        self.seconds = seconds  # that it takes, as measured before
         self._cases = cases
         self._plan = plan
         self._make_engine = make_engine

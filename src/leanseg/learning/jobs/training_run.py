@@ -1,0 +1,256 @@
+"""The steps of one training run: prepare, train, export, judge. What they share is the run's folder and clock."""
+
+import math
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from leanseg.datasets import Case, Dataset, Fold
+from leanseg.errors import BudgetError
+from leanseg.evaluation import Evaluation
+from leanseg.learning.export.packaging import Exported, export
+from leanseg.learning.export.parity import ParityError, require_parity
+from leanseg.learning.export.torch_engine import SwappableEngine, build_network
+from leanseg.learning.jobs.judgement import Judgement, judge
+from leanseg.learning.jobs.rehearsal import Rehearsal, rehearse
+from leanseg.learning.jobs.run_folder import RunFolder, RunRecord
+from leanseg.learning.training.cache import CachedCase, build_cache
+from leanseg.learning.training.clock import Clock, WallClock
+from leanseg.learning.training.fitting import Fitted, TrainingState, fit
+from leanseg.learning.training.patches import region
+from leanseg.learning.training.validation import Validation
+from leanseg.machine import peak_rss_bytes
+from leanseg.plans import Plan
+from leanseg.progress import Progress
+
+Item = TypeVar("Item")
+
+_CLOSING_SHARE = 0.25  # at most this part of the time goes to the final validation
+_MILESTONE_SHARE = 0.005  # and this part to each validation on the way
+_MILESTONE_CASES = 20  # where steps are counted, not time
+
+
+class TooFewMinutesError(BudgetError):
+    """Everything around training takes longer than the time given."""
+
+    def __init__(self, minutes: float, needed: float) -> None:
+        super().__init__(
+            what=f"{minutes:g} minutes are too few: reading, export and validation alone take {needed:.1f} here",
+            why="nothing would be learned",
+            fix=f"give at least --minutes {math.ceil(needed * 2)}",
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `judgement` is None when it was interrupted."""
+
+    folder: RunFolder
+    record: RunRecord
+    judgement: Judgement | None
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """The report of the validation cases, where there is one."""
+        return self.judgement.evaluation if self.judgement else None
+
+
+@dataclass(frozen=True)
+class Material:
+    """What training works on: the network, the cached training cases, and the validation on the way."""
+
+    network: nn.Module
+    training: Sequence[CachedCase]
+    validation: Validation
+
+
+class TrainingRun:
+    """One run in its folder, new or resumed."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        plan: Plan,
+        fold: Fold,
+        folder: RunFolder,
+        record: RunRecord,
+        clock: Clock,
+        progress: Progress,
+    ) -> None:
+        by_name = {case.name: case for case in dataset.cases}
+        self.folder = folder
+        self.record = record
+        self._dataset = dataset
+        self._plan = plan
+        self._clock = clock
+        self._progress = progress
+        self._state = TrainingState(folder.root)
+        self._training = [by_name[name] for name in fold.training]
+        self._validation = [by_name[name] for name in fold.validation]
+        self._judged: Sequence[Case] = self._validation  # fewer where time does not allow all of them
+        self._tile: NDArray[np.float32] | None = None  # of a real case, to compare engines on
+
+    def prepare(self) -> Material:
+        """Cache the cases, rehearse the end, and see how much time is left for training."""
+        torch.manual_seed(self._plan.training.seed)
+        network = build_network(self._plan)
+        cached = build_cache([*self._training, *self._validation], self._plan, self.folder.cache, self._progress)
+        training, validation = cached[: len(self._training)], cached[len(self._training) :]
+        engine = SwappableEngine(build_network(self._plan), self.record.device)
+
+        def validate(cases: Sequence[CachedCase], seconds: float = 0.0) -> Validation:
+            return Validation(cases, self._plan, engine.with_weights, seconds)
+
+        typical = _typical(validation)
+        self._tile = _middle(validation[typical], self._plan.inference.tile)
+        rehearsal = rehearse(self._plan, self._dataset, self._validation[typical], self._tile, self.folder.root)
+        seconds = _seconds(validate([validation[typical]]), network.state_dict())
+        chosen = _evenly_spread(validation, self._milestone_cases(seconds))
+        if self._state.last.exists():
+            self._clock.restore(torch.load(self._state.last, weights_only=True, map_location="cpu")["clock"])
+        self._keep_time(rehearsal, seconds * len(chosen))
+        return Material(network, training, validate(chosen, seconds * len(chosen)))
+
+    def train(self, material: Material) -> Fitted:
+        """Train until the clock says so, or somebody presses Ctrl-C."""
+        return fit(
+            material.network,
+            material.training,
+            material.validation,
+            self._plan,
+            self._clock,
+            self._state,
+            device=self.record.device,
+            precision=self.record.precision,
+            progress=self._progress,
+        )
+
+    def stop(self, fitted: Fitted) -> Outcome:
+        """Leave an interrupted run with a package of the best weights so far."""
+        exported = self._export(fitted)
+        exported.write(self.folder.package, self._facts(fitted), {"validation": "none, training was interrupted"})
+        record = self.record.model_copy(update={"state": "interrupted", "results": {"steps": fitted.steps}})
+        self.folder.write(record)
+        return Outcome(self.folder, record, None)
+
+    def finish(self, fitted: Fitted) -> Outcome:
+        """Write the package, judge it as it will be deployed, and clear away what nobody needs any more."""
+        exported = self._export(fitted)
+        exported.write(self.folder.package, self._facts(fitted), {})
+        shutil.rmtree(self.folder.validation, ignore_errors=True)
+        judgement = judge(self.folder.package, self._dataset, self._judged, self.folder.validation, self._progress)
+        scores = _dice(judgement.evaluation)
+        facts = {**self._facts(fitted), "validation": {"cases": len(self._judged), "dice": scores}}
+        exported.write(self.folder.package, facts, _sentences(judgement.evaluation, self.record.fold))
+        shutil.rmtree(self.folder.cache, ignore_errors=True)
+        results: dict[str, float | int | str | None] = {
+            "steps": fitted.steps,
+            "peak_rss_bytes": peak_rss_bytes(),
+            "estimated_ram_bytes": self._plan.estimates.training_ram if self._plan.estimates else None,
+            **{f"dice/{name}": value for name, value in scores.items()},
+        }
+        record = self.record.model_copy(update={"state": "done", "results": results})
+        self.folder.write(record)
+        return Outcome(self.folder, record, judgement)
+
+    def _milestone_cases(self, seconds: float) -> int:
+        """Return how many cases, of `seconds` each, validation on the way has time for."""
+        if isinstance(self._clock, WallClock):
+            return int(_MILESTONE_SHARE * self._clock.seconds / max(seconds, 1e-6))
+        return _MILESTONE_CASES
+
+    def _keep_time(self, rehearsal: Rehearsal, milestone_seconds: float) -> None:
+        """Keep back the time that the end will take. Raises TooFewMinutesError when nothing is left."""
+        if not isinstance(self._clock, WallClock):
+            return
+        number = rehearsal.affordable(len(self._validation), _CLOSING_SHARE * self._clock.seconds)
+        if number < len(self._validation):
+            self._progress.note(
+                f"Time allows judging {number} of {len(self._validation)} validation cases at the end; "
+                "the others are left to leanseg predict and leanseg evaluate."
+            )
+            self._judged = _evenly_spread(self._validation, number)
+        self._clock.reserve = rehearsal.seconds(number) + milestone_seconds
+        if self._clock.left() <= 0:
+            raise TooFewMinutesError(self._clock.seconds / 60, (self._clock.elapsed() + self._clock.reserve) / 60)
+
+    def _export(self, fitted: Fitted) -> Exported:
+        """Return the package's contents. An engine that disagrees is named, but costs nobody a finished training."""
+        assert self._tile is not None
+        self._progress.note(f"Exporting after {fitted.steps} steps")
+        exported = export(self._plan, _best(self._state), self._tile)
+        try:
+            require_parity(exported.parity)
+        except ParityError as error:
+            self._progress.note(f"Warning: {error.what}")
+        return exported
+
+    def _facts(self, fitted: Fitted) -> dict[str, Any]:
+        """Return what the manifest should say about the training; no names of cases, which may be patients'."""
+        return {
+            "training": {
+                "fold": self.record.fold,
+                "cases": len(self._training),
+                "steps": fitted.steps,
+                "minutes": self.record.minutes,
+                "device": self.record.device,
+                "precision": self.record.precision,
+                "peak_rss_bytes": peak_rss_bytes(),
+            }
+        }
+
+
+def _typical(cases: Sequence[CachedCase]) -> int:
+    """Return the number of the case whose size is closest to the mean: n times its seconds are those of all."""
+    voxels = np.array([math.prod(case.shape) for case in cases], dtype=np.float64)
+    return int(np.abs(voxels - voxels.mean()).argmin())
+
+
+def _middle(case: CachedCase, tile: tuple[int, int, int]) -> NDArray[np.float32]:
+    """Return the tile (1, C, D, H, W) in the middle of a case."""
+    corner = [(whole - size) // 2 for whole, size in zip(case.shape, tile, strict=True)]
+    return region(case.image, corner, tile)[None].astype(np.float32)
+
+
+def _evenly_spread(items: Sequence[Item], number: int) -> list[Item]:
+    number = max(1, min(number, len(items)))
+    return [items[index * len(items) // number] for index in range(number)]
+
+
+def _seconds(validation: Validation, weights: Mapping[str, Tensor]) -> float:
+    """Return the seconds of one validation, the first of which also warms up."""
+    validation(weights)
+    started = time.monotonic()
+    validation(weights)
+    return time.monotonic() - started
+
+
+def _best(state: TrainingState) -> Mapping[str, Tensor]:
+    """Return the best averaged weights, or the last ones when nothing was validated yet."""
+    if state.best.exists():
+        weights: Mapping[str, Tensor] = torch.load(state.best, weights_only=True, map_location="cpu")["weights"]
+        return weights
+    last: Mapping[str, Tensor] = torch.load(state.last, weights_only=True, map_location="cpu")["average"]["tensors"]
+    return last
+
+
+def _dice(evaluation: Evaluation | None) -> dict[str, float]:
+    summaries = evaluation.cohort.summaries if evaluation else {}
+    return {name: scores["dice"].mean for name, scores in summaries.items() if math.isfinite(scores["dice"].mean)}
+
+
+def _sentences(evaluation: Evaluation | None, fold: int) -> dict[str, str]:
+    """Return one line per class for the card."""
+    lines = {}
+    for name, scores in evaluation.cohort.summaries.items() if evaluation else ():
+        dice = scores["dice"]
+        interval = f" [{dice.low:.4f}, {dice.high:.4f}]" if math.isfinite(dice.low) else ""
+        lines[name] = f"Dice {dice.mean:.4f}{interval} over {dice.n} validation cases of fold {fold}"
+    return lines
