@@ -3,7 +3,12 @@
 Every message answers four questions: what happened and where, why it matters, how to fix it.
 """
 
+import difflib
+import errno
+from collections.abc import Iterable
 from typing import ClassVar, Self
+
+_OUT_OF_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "bad allocation")
 
 
 class LeansegError(Exception):
@@ -44,6 +49,40 @@ class SomeCasesFailedError(LeansegError):
     exit_code = 4
 
 
+class RefusedBySystemError(InputError):
+    """The operating system refuses a file or folder."""
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(
+            what=f"{reason.filename or 'a file'}: {reason.strerror or reason}",
+            why="the operating system refused to read or write it",
+            fix="check its permissions and the room on its disk, or name another place",
+        )
+
+
+class OutOfMemoryError(BudgetError):
+    """There is no more memory, or a limit set on this process is reached."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(
+            what=f"not enough memory ({first_line(reason)})",
+            why="the memory of this machine, or the limit set on this process, is used up",
+            fix="close other programs, crop large scans, or use a machine with more memory",
+        )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether `error` means that memory ran out: torch and the engines have no type of their own for it."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what `error` says, its type where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 class MissingPackageError(InputError):
     """An optional part of leanseg is not installed."""
 
@@ -53,3 +92,9 @@ class MissingPackageError(InputError):
             why=f"this command needs the [{extra}] part of leanseg",
             fix=f"pip install 'leanseg[{extra}]'",
         )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'x'?" for the one of `known` that is spelled most like `word`, or an empty text."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else ""

@@ -1,29 +1,30 @@
 """What this machine has, and what this process has taken of it."""
 
 import ctypes
+import math
 import os
 import sys
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
+_OWN_CGROUPS = Path("/proc/self/cgroup")
+_CGROUPS = Path("/sys/fs/cgroup")
 _TRIM_THRESHOLD = -1  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
 _MMAP_THRESHOLD = -3
 
 
 def cores() -> int:
-    """Return the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+    """Return the number of cores this process may use; a container's share of 1.5 cores counts as 2."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([usable, *map(math.ceil, _cgroup_cores())]))
 
 
 def ram_bytes() -> int:
     """Return the machine's memory in bytes, or the container's limit where that is smaller."""
     import psutil
 
-    total = int(psutil.virtual_memory().total)
-    limit = _cgroup_limit()
-    return min(total, limit) if limit else total
+    return min([int(psutil.virtual_memory().total), *_cgroup_memory()])
 
 
 def rss_bytes() -> int:
@@ -76,12 +77,42 @@ def keep_freed_memory() -> None:
         malloc_options(_MMAP_THRESHOLD, 2**30)
 
 
-def _cgroup_limit() -> int | None:
-    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            text = Path(name).read_text(encoding="ascii").strip()
-        except OSError:
+def _cgroup_memory() -> Iterator[int]:
+    """Yield every limit on this process's memory, in bytes. Groups are nested and each of them counts."""
+    for folder in _cgroup_folders("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):  # of version 2 and 1
+            yield from (int(word) for word in _words(folder / name) if word.isdigit())
+
+
+def _cgroup_cores() -> Iterator[float]:
+    """Yield every limit on this process's time, in cores."""
+    for folder in _cgroup_folders("cpu"):
+        words = _words(folder / "cpu.max") or _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
+        if len(words) == 2 and all(word.isdigit() and int(word) for word in words):  # not "max" or -1
+            yield int(words[0]) / int(words[1])
+
+
+def _cgroup_folders(controller: str) -> Iterator[Path]:
+    """Yield the folders of this process's groups, from the innermost to the root, of cgroup version 2 and 1.
+
+    A container may see its own group as the root: then the inner ones named by the kernel are not there.
+    """
+    for line in _lines(_OWN_CGROUPS):
+        _, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if controllers and controller not in controllers.split(","):
             continue
-        if text.isdigit():
-            return int(text)
-    return None
+        root = _CGROUPS / controller if controllers else _CGROUPS
+        inner = PurePosixPath(group.lstrip("/"))
+        yield from (root / folder for folder in (inner, *inner.parents))
+
+
+def _words(path: Path) -> list[str]:
+    return [word for line in _lines(path) for word in line.split()]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []

@@ -3,8 +3,8 @@
 import contextlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,42 +48,40 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     The temporary name ends like `path`, so that writers who look at the suffix do the right thing.
     """
+    temporary = _unused_name(path.parent, "writing", path.name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=f"-{path.name}")
+        temporary.touch(exist_ok=False)
     except OSError as error:
         raise CannotWriteError(path, error) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise CannotWriteError(path, error) from error
+        with _explaining(path, temporary):
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; when the block ends well it takes the place of `path`.
+    """Yield a temporary folder; when the block ends well it takes the place of `path`.
 
-    An older folder at `path` is removed only after the new one stands.
+    An older folder at `path` is removed only after the new one stands, and comes back if it cannot. An empty one is
+    filled instead, for it may be where the user stands or a disk of its own, which cannot be moved.
     """
+    path = path.resolve()  # "." has no name that a rename could use
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".writing-{path.name}-"))
+        fill = path.is_dir() and not any(path.iterdir())
+        temporary = _unused_name(path if fill else path.parent, "writing", path.name)
+        temporary.mkdir(parents=True)
     except OSError as error:
         raise CannotWriteError(path, error) from error
     try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        _replace_folder(temporary, path)
-    except OSError as error:
-        raise CannotWriteError(path, error) from error
+        with _explaining(path, temporary):
+            yield temporary
+            (_fill_folder if fill else _replace_folder)(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -103,14 +101,42 @@ def _replace_folder(new: Path, path: Path) -> None:
     if not path.exists():
         new.rename(path)
         return
-    old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".replaced-{path.name}-"))
-    path.rename(old / path.name)
-    new.rename(path)
+    old = _unused_name(path.parent, "replaced", path.name)
+    path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _umask() -> int:
-    # The only portable way to read the umask is to set it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _fill_folder(new: Path, path: Path) -> None:
+    names = sorted(entry.name for entry in new.iterdir())
+    try:
+        for name in names:
+            (new / name).rename(path / name)
+    except OSError:
+        for name in names:
+            if not (new / name).exists():
+                (path / name).rename(new / name)
+        raise
+
+
+def _unused_name(folder: Path, purpose: str, name: str) -> Path:
+    # tempfile would make it for our eyes only, and the umask cannot be asked for without changing it for all threads.
+    return folder / f".{purpose}-{secrets.token_hex(8)}-{name}"
+
+
+@contextlib.contextmanager
+def _explaining(path: Path, temporary: Path) -> Iterator[None]:
+    """Turn an OSError of writing into CannotWriteError; one that names another file is not about writing."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever read our output has left
+    except OSError as error:
+        named = error.filename  # a full disk names no file
+        if named is None or Path(str(named)).is_relative_to(temporary):
+            raise CannotWriteError(path, error) from error
+        raise

@@ -45,6 +45,21 @@ def test_long_work_leaves_a_line_each_tenth_of_the_way_and_one_at_its_end(watch)
     assert lines[-1] == "Reading: 1000 of 1000"
 
 
+def test_tiles_inside_cases_neither_silence_the_cases_nor_drown_them(watch):
+    stream = io.StringIO()
+    lines = Lines(stream)
+    for _ in lines.track(range(100), "Cases"):
+        for _ in lines.track(range(10), "tiles"):
+            watch.now += 1.5
+    told = stream.getvalue().splitlines()
+    assert [line for line in told if line.startswith("Cases")][-1] == "Cases: 100 of 100"
+    assert not any(line.startswith("tiles") for line in told)
+    for _ in lines.track(range(1), "Cases"):
+        for _ in lines.track(range(100), "tiles"):
+            watch.now += 1.5
+    assert "tiles: 20 of 100" in stream.getvalue().splitlines()
+
+
 def test_slow_work_leaves_a_line_every_half_minute(watch):
     stream = io.StringIO()
     lines = Lines(stream)

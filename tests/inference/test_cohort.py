@@ -7,6 +7,7 @@ import pytest
 
 from leanseg import __version__
 from leanseg.datasets import find_cases
+from leanseg.errors import BudgetError, InputError
 from leanseg.inference import predict_cases
 from leanseg.inference.cohort import NotANumberError, OutputIsInputError
 from leanseg.storage import OutputNotEmptyError
@@ -170,10 +171,15 @@ def test_a_sidecar_never_stays_without_its_label_map(package, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
-    [(MemoryError("Unable to allocate 9 GiB"), "9 GiB"), (RuntimeError("kernel lost"), "kernel lost")],
+    ("error", "kind", "said"),
+    [
+        (MemoryError("Unable to allocate 9 GiB"), BudgetError, "9 GiB"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 9 GiB"), BudgetError, "9 GiB"),
+        (RuntimeError("kernel lost"), InputError, "kernel lost"),
+        (OSError(5, "Input/output error", "weights"), InputError, "weights: Input/output error"),
+    ],
 )
-def test_an_engine_that_gives_up_fails_its_case_only(package, tmp_path, error, said):
+def test_an_engine_that_gives_up_fails_its_case_only(package, tmp_path, error, kind, said):
     class GivesUp:
         name = "gives up"
         precision = "fp32"
@@ -184,6 +190,15 @@ def test_an_engine_that_gives_up_fails_its_case_only(package, tmp_path, error, s
     cases = find_cases([save(tmp_path / "scans" / "a.nii.gz", random_image(0))])
     summary = predict_cases(package, cases, tmp_path / "out", engine=GivesUp())
     assert said in summary.failed[0].error.what
+    assert isinstance(summary.failed[0].error, kind)
+
+
+def test_an_older_result_that_cannot_be_removed_fails_its_case_only(package, tmp_path):
+    cases = find_cases([save(tmp_path / "scans" / f"{name}.nii.gz", random_image(0)) for name in "ab"])
+    (tmp_path / "out" / "a.nii.gz").mkdir(parents=True)
+    summary = predict_cases(package, cases, tmp_path / "out", overwrite=True)
+    assert summary.done == ("b",)
+    assert "a.nii.gz" in summary.failed[0].error.what
 
 
 def test_two_channels_of_a_case_are_read_in_order(make_package, tmp_path, shades):

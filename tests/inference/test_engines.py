@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leanseg.errors import OutOfMemoryError
 from leanseg.inference import Predictor
-from leanseg.inference.engines import EngineError, UnknownEngineError, open_engine
+from leanseg.inference.engines import EngineError, EngineFailedError, UnknownEngineError, engine_failure, open_engine
 from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
 from leanseg.inference.engines.openvino_engine import OpenVinoEngine
 from leanseg.volumes import read_channels
@@ -82,6 +83,22 @@ def test_a_graph_that_an_engine_cannot_use_names_the_other_engine(engine, other)
         with pytest.raises(EngineError) as refused:
             engine(bytes_)
         assert refused.value.fix.endswith(f"--engine {other}")
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_that_fails_at_a_tile_says_so_in_one_way(package, name):
+    engine = open_engine(package, name)
+    with pytest.raises(EngineFailedError, match=name) as failed:
+        engine(np.zeros((1, 7, 3, 3, 3), dtype=np.float32))
+    assert "--engine" in failed.value.fix
+
+
+@pytest.mark.parametrize(
+    ("said", "is_memory"),
+    [("Failed to allocate memory for requested buffer", True), ("std::bad_alloc", True), ("kernel lost", False)],
+)
+def test_an_engine_without_memory_is_told_from_one_that_fails(said, is_memory):
+    assert isinstance(engine_failure("any", RuntimeError(said)), OutOfMemoryError) == is_memory
 
 
 def test_an_unknown_engine_is_refused_with_the_list(package):

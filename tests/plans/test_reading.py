@@ -121,6 +121,13 @@ def test_a_key_that_stands_twice_is_refused(tmp_path):
     assert "batch" in refusal(path)
 
 
+def test_a_plan_of_very_many_keys_is_refused_at_once_and_in_few_words(tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({f"{key:x}": 0 for key in range(80_000)}))
+    assert path.stat().st_size < 1_000_000
+    assert len(refusal(path)) < 5_000
+
+
 @pytest.mark.parametrize("text", ["", "no plan", "[]", "null", "{", "[" * 5_000, "1" * 5_000, '{"format": NaN}'])
 def test_what_is_no_plan_is_refused(tmp_path, text):
     path = tmp_path / "plan.json"

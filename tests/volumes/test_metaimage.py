@@ -79,6 +79,11 @@ def test_big_endian_voxels_are_swapped(tmp_path):
     np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(path)), VOXELS)
 
 
+def test_the_name_of_the_data_file_may_have_spaces(tmp_path):
+    sitk.WriteImage(sitk.GetImageFromArray(VOXELS), tmp_path / "scan 1 list.mhd")
+    np.testing.assert_array_equal(read_volume(tmp_path / "scan 1 list.mhd").array, VOXELS.transpose())
+
+
 def test_a_fourth_dimension_is_read_as_channels(tmp_path):
     image = sitk.JoinSeries([sitk.GetImageFromArray(VOXELS), sitk.GetImageFromArray(VOXELS + 100)])
     sitk.WriteImage(image, tmp_path / "a.mha")
@@ -124,6 +129,7 @@ def test_a_flat_image_has_one_slice(tmp_path):
         ({"ElementDataFile": ".."}, OutsideDataFileError),
         ({"ElementDataFile": "..\\a.raw"}, OutsideDataFileError),
         ({"ElementDataFile": "LIST"}, OutsideDataFileError),
+        ({"ElementDataFile": "LIST 2"}, OutsideDataFileError),
         ({"ElementDataFile": "slice%03d.raw 1 4 1"}, OutsideDataFileError),
         ({"ElementDataFile": ""}, OutsideDataFileError),
         ({"ElementDataFile": "absent.raw"}, MissingFileError),

@@ -63,47 +63,58 @@ class Lines(Progress):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._told_at = time.monotonic()
-        self._told_share = 0.0
+        self._status = _Pace()
+        self._tracks = 0
 
     def track(self, items: Iterable[Item], doing: str, total: int | None = None) -> Iterator[Item]:
         """Yield `items`, telling now and then how many are done."""
         total = total if total is not None else _length(items)
-        self._begin()
+        # Tiles within cases: a line each tenth of each case would drown the cases.
+        pace = _Pace(by_share=not self._tracks)
         told = False
-        for done, item in enumerate(items, start=1):
-            yield item
-            if self._is_due(done / total if total else 0.0):
-                self._tell(f"{doing}: {done} of {total}" if total else f"{doing}: {done}")
-                told = True
+        self._tracks += 1
+        try:
+            for done, item in enumerate(items, start=1):
+                yield item
+                if pace.is_due(done / total if total else 0.0):
+                    self._tell(f"{doing}: {done} of {total}" if total else f"{doing}: {done}")
+                    told = True
+        finally:
+            self._tracks -= 1
         if told and total is None:
             self._tell(f"{doing}: done")
 
     def status(self, doing: str, share: float, facts: dict[str, str]) -> None:
         """Tell now and then how far `doing` is."""
-        if self._is_due(share):
+        if self._status.is_due(share):
             self._tell("  ".join([f"{doing}: {share:.0%}", *(f"{name} {value}" for name, value in facts.items())]))
 
     def note(self, message: str) -> None:
         """Tell one line."""
         self._tell(message)
 
-    def _begin(self) -> None:
-        self._told_at = time.monotonic()
-        self._told_share = 0.0
-
-    def _is_due(self, share: float) -> bool:
-        waited = time.monotonic() - self._told_at
-        further = share < self._told_share or share >= self._told_share + _LINE_SHARE or share >= 1
-        if waited < (_LINE_AT_MOST_EVERY if further else _LINE_EVERY):
-            return False
-        self._begin()
-        self._told_share = share
-        return True
-
     def _tell(self, line: str) -> None:
         self._stream.write(line + "\n")
         self._stream.flush()
+
+
+class _Pace:
+    """When the next line of one work is due: see `Lines`."""
+
+    def __init__(self, *, by_share: bool = True) -> None:
+        self._by_share = by_share
+        self._told_at = time.monotonic()
+        self._told_share = 0.0
+
+    def is_due(self, share: float) -> bool:
+        """Tell whether a line is due now that `share` is done; if so, it counts as told."""
+        waited = time.monotonic() - self._told_at
+        further = share < self._told_share or share >= self._told_share + _LINE_SHARE or share >= 1
+        if waited < (_LINE_AT_MOST_EVERY if further and self._by_share else _LINE_EVERY):
+            return False
+        self._told_at = time.monotonic()
+        self._told_share = share
+        return True
 
 
 class Bars(Progress):

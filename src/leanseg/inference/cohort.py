@@ -12,8 +12,8 @@ from typing import Any
 
 from leanseg import __version__
 from leanseg.datasets import Case
-from leanseg.errors import BudgetError, InputError, LeansegError
-from leanseg.inference.engines import Engine, open_engine
+from leanseg.errors import InputError, LeansegError, RefusedBySystemError
+from leanseg.inference.engines import Engine, engine_failure, open_engine
 from leanseg.inference.predictor import Predictor, Stopwatch
 from leanseg.inference.preprocessing import Prepared, prepare
 from leanseg.machine import peak_rss_bytes
@@ -42,28 +42,6 @@ class NotANumberError(InputError):
             what=f"{nan} cannot take the place of NaN and infinite voxels",
             why="networks compute with finite numbers",
             fix="give a number, for example --nan 0",
-        )
-
-
-class NoRoomInMemoryError(BudgetError):
-    """A case needs more memory than there is."""
-
-    def __init__(self, error: MemoryError) -> None:
-        super().__init__(
-            what=f"not enough memory ({str(error).splitlines()[0] if str(error) else 'an allocation was refused'})",
-            why="the scan, its resampled copy and the scores of all classes are in memory together",
-            fix="close other programs, crop the scan, or use a machine with more memory",
-        )
-
-
-class EngineFailedError(InputError):
-    """The engine gave up on a case."""
-
-    def __init__(self, engine: str, error: RuntimeError) -> None:
-        super().__init__(
-            what=f"{engine} failed: {next(iter(str(error).strip().splitlines()), type(error).__name__)}",
-            why="the network could not be computed on this scan",
-            fix="try another engine with --engine",
         )
 
 
@@ -131,10 +109,10 @@ def predict_cases(
             done.append(case.name)
         except LeansegError as error:
             failed.append(_failure(case, error))
-        except MemoryError as error:
-            failed.append(_failure(case, NoRoomInMemoryError(error)))
-        except RuntimeError as error:
-            failed.append(_failure(case, EngineFailedError(engine.name, error)))
+        except OSError as error:
+            failed.append(_failure(case, RefusedBySystemError(error)))
+        except (MemoryError, RuntimeError) as error:  # from numpy, or from an engine that was handed in
+            failed.append(_failure(case, engine_failure(engine.name, error)))
     return Summary(out, engine.name, engine.precision, tuple(done), tuple(failed), time.perf_counter() - start)
 
 
@@ -185,7 +163,7 @@ def _record(predictor: Predictor, package: Package, case: Case, stopwatch: Stopw
 def _failure(case: Case, error: LeansegError) -> Failure:
     """Return the failure of a case, whose message says where, even if it comes from code that knows only an array."""
     if not any(path.name in error.what for path in case.images):
-        error.what = f"{case.name}: {error.what}"
+        error.at(case.name)
     return Failure(case.name, error)
 
 

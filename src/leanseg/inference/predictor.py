@@ -14,8 +14,7 @@ from leanseg.inference.preprocessing import Prepared, prepare
 from leanseg.inference.sliding_window import fuse
 from leanseg.plans import Plan
 from leanseg.progress import Progress
-from leanseg.volumes import Geometry
-from leanseg.volumes.header import smallest_integer
+from leanseg.volumes import Geometry, smallest_integer
 
 
 class WrongScoresError(InputError):
@@ -25,7 +24,7 @@ class WrongScoresError(InputError):
         super().__init__(
             what=f"the network gives scores for {got} classes, the plan names {expected}",
             why="plan and exported network of the package do not belong together",
-            fix="make the package anew from its run: leanseg train ... --resume",
+            fix="copy the package again from where it was made; if it is no better there, train again",
         )
 
 

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from leanseg.errors import InputError
 from leanseg.inference.normalisation import normalised
-from leanseg.kernels import label_dtype, labels_of_scores, resample, resample_labels
+from leanseg.kernels import labels_of_scores, nonzero_box, resample, resample_labels
 from leanseg.plans import Preprocessing
 from leanseg.volumes import (
     Geometry,
     default_max_voxels,
     orientation_spacing,
+    smallest_integer,
     to_orientation,
 )
 
@@ -94,7 +95,7 @@ class Grid:
 
         scores: (K, D, H, W) on the plan's grid. Outside the box the class is 0, the background.
         """
-        labels = np.zeros(self.geometry.shape, dtype=label_dtype(len(scores) - 1))
+        labels = np.zeros(self.geometry.shape, dtype=smallest_integer(0, len(scores) - 1))
         self.kept(labels)[...] = labels_of_scores(scores, self.box_shape)
         return labels
 
@@ -139,7 +140,7 @@ def prepare_labels(labels: NDArray[np.integer[Any]], grid: Grid, values: tuple[i
     `labels` must lie on the scan's grid. Raises UnknownLabelError for a value that is not in `values`.
     """
     kept = grid.kept(labels)
-    indices = np.zeros(kept.shape, dtype=label_dtype(len(values) - 1))
+    indices = np.zeros(kept.shape, dtype=smallest_integer(0, len(values) - 1))
     found = kept == values[0]
     for index, value in enumerate(values[1:], start=1):
         here = kept == value
@@ -155,31 +156,25 @@ def _grid(array: NDArray[Any], geometry: Geometry, preprocessing: Preprocessing)
     box = _nonzero_box(turned) if preprocessing.crop_to_nonzero else _whole(turned)
     spacing = orientation_spacing(geometry.affine, preprocessing.orientation)
     depth, height, width = (
-        _resampled_size(stop - start, mm, target)
+        resampled_size(stop - start, mm, target)
         for (start, stop), mm, target in zip(box, spacing, preprocessing.spacing, strict=True)
     )
     return Grid(geometry, preprocessing.orientation, box, (depth, height, width))
 
 
-def _resampled_size(voxels: int, spacing: float, target: float) -> int:
-    if abs(spacing / target - 1) <= _SAME_SPACING:
-        return voxels
-    return max(1, round(voxels * spacing / target))
+def is_resampled(spacing: float, target: float) -> bool:
+    """Tell whether an axis with voxels of `spacing` mm is resampled where `target` mm is wanted."""
+    return abs(spacing / target - 1) > _SAME_SPACING
+
+
+def resampled_size(voxels: int, spacing: float, target: float) -> int:
+    """Return how many voxels an axis of `voxels` of `spacing` mm has in the plan's grid, where they are `target` mm."""
+    return max(1, round(voxels * spacing / target)) if is_resampled(spacing, target) else voxels
 
 
 def _nonzero_box(array: NDArray[Any]) -> Box:
-    """Return the smallest box that holds every voxel other than 0 of any channel; all of it if there is none."""
-    nonzero = np.zeros(array.shape[1:], dtype=bool)
-    for channel in array:
-        nonzero |= channel != 0
-    if not nonzero.any():
-        return _whole(array)
-    first, second, third = (np.flatnonzero(nonzero.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
-    return _ends(first), _ends(second), _ends(third)
-
-
-def _ends(occupied: NDArray[np.intp]) -> tuple[int, int]:
-    return int(occupied[0]), int(occupied[-1]) + 1
+    depth, height, width = ((side.start, side.stop) for side in nonzero_box(array))
+    return depth, height, width
 
 
 def _whole(array: NDArray[Any]) -> Box:

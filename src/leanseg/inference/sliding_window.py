@@ -10,12 +10,11 @@ training patches that reach beyond a scan are filled the same way.
 """
 
 import itertools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from leanseg.progress import Progress
 
@@ -91,12 +90,16 @@ def windows(size: int, tile: int, overlap: float) -> tuple[Window, ...]:
 
 def tile_starts(size: int, tile: int, overlap: float) -> tuple[int, ...]:
     """Return where tiles begin: the fewest whose neighbours share at least `overlap`, spread evenly over the axis."""
-    if size <= tile:
-        return (0,)
+    last = int(tile_count(size, tile, overlap)) - 1
+    return tuple(i * (size - tile) // max(1, last) for i in range(last + 1))
+
+
+def tile_count(size: ArrayLike, tile: ArrayLike, overlap: float) -> NDArray[np.int64]:
+    """Return how many tiles cover an axis of `size` voxels; arrays of sizes and tiles are combined as numpy does."""
     # The small number keeps rounding (0.9 * 10 = 9.000000000000002 voxels shared) from costing a voxel of the step.
-    step = max(1, math.floor(tile * (1 - overlap) + 1e-9))
-    steps = math.ceil((size - tile) / step)
-    return tuple(i * (size - tile) // steps for i in range(steps + 1))
+    step = np.maximum(1, np.floor(np.multiply(tile, 1 - overlap) + 1e-9)).astype(np.int64)
+    count: NDArray[np.int64] = 1 - (-np.maximum(0, np.subtract(size, tile)) // step)
+    return count
 
 
 def gaussian(tile: int) -> NDArray[np.float64]:

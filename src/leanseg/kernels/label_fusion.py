@@ -13,15 +13,11 @@ from numpy.typing import NDArray
 
 from leanseg.kernels.parallel import in_parallel
 from leanseg.kernels.resampling import Float32, Shape, Slab, slabs
+from leanseg.volumes import smallest_integer
 
 _SLICE_VOXELS = 1 << 18  # voxels compared together where nothing is resampled
 
 Labels = NDArray[np.unsignedinteger[Any]]
-
-
-def label_dtype(largest: int) -> np.dtype[np.unsignedinteger[Any]]:
-    """Return the smallest unsigned type that holds the values 0 to `largest`."""
-    return np.dtype(np.min_scalar_type(largest))
 
 
 def labels_of_scores(scores: NDArray[np.floating], shape: Shape) -> Labels:
@@ -31,7 +27,7 @@ def labels_of_scores(scores: NDArray[np.floating], shape: Shape) -> Labels:
     classes on) of `shape`. Beside scores and labels a few slices per core are in memory, whatever K.
     """
     old = (scores.shape[1], scores.shape[2], scores.shape[3])
-    labels = np.zeros(shape, dtype=label_dtype(len(scores) - 1))
+    labels = np.zeros(shape, dtype=smallest_integer(0, len(scores) - 1))
     if old == shape:
         thickness = max(1, _SLICE_VOXELS // math.prod(shape[1:]))
         for start in range(0, shape[0], thickness):

@@ -10,7 +10,10 @@ Part = TypeVar("Part")
 
 
 def in_parallel(work: Callable[[Part], None], parts: Iterable[Part]) -> None:
-    """Call `work` on every part, as many at a time as there are cores; the first error is raised when all are done."""
+    """Call `work` on every part, as many at a time as there are cores.
+
+    The first error is raised once the parts that run have ended; parts that wait are left out then.
+    """
     parts = list(parts)
     if len(parts) < 2 or cores() == 1:
         for part in parts:

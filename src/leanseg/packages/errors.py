@@ -4,7 +4,7 @@ from pathlib import Path
 
 from leanseg.errors import InputError
 
-_COPY_AGAIN = "copy the package again from where it was made, or make it anew from its run: leanseg train ... --resume"
+_COPY_AGAIN = "copy the package again from where it was made; if it is no better there, train again"
 
 
 class NotAPackageError(InputError):

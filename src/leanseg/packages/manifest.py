@@ -5,7 +5,7 @@ from typing import Annotated, BinaryIO, Literal
 
 from pydantic import Field, JsonValue
 
-from leanseg.plans.strict import Strict
+from leanseg.plans import Strict
 
 NAME = "manifest.json"
 REQUIRED = ("plan.json", "model.safetensors", "model.onnx", "card.md")

@@ -21,8 +21,7 @@ from leanseg.packages.manifest import (
 )
 from leanseg.packages.onnx_data import MalformedModelError, refers_to_other_files
 from leanseg.packages.stores import FolderStore, Store, ZipStore
-from leanseg.plans import Plan, PlanError
-from leanseg.plans.reading import parse_plan
+from leanseg.plans import Plan, PlanError, parse_plan
 
 _DECISIVE = ("model.onnx", "model.safetensors", "plan.json")
 

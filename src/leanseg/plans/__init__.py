@@ -1,6 +1,6 @@
 """Plan and Budget: what will be trained and how, as data that a person can read and edit."""
 
-from leanseg.plans.budget import Budget, read_budget
+from leanseg.plans.budget import Budget, read_budget, show_bytes
 from leanseg.plans.plan import (
     Augmentation,
     Data,
@@ -12,7 +12,8 @@ from leanseg.plans.plan import (
     Preprocessing,
     Training,
 )
-from leanseg.plans.reading import PlanError, read_plan, write_plan
+from leanseg.plans.reading import PlanError, parse_plan, read_plan, write_plan
+from leanseg.plans.strict import Strict
 
 __all__ = [
     "Augmentation",
@@ -25,8 +26,11 @@ __all__ = [
     "Plan",
     "PlanError",
     "Preprocessing",
+    "Strict",
     "Training",
+    "parse_plan",
     "read_budget",
     "read_plan",
+    "show_bytes",
     "write_plan",
 ]

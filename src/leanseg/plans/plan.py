@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from leanseg.errors import InputError
 from leanseg.plans.budget import Budget, Bytes
 from leanseg.plans.strict import Positive, Share, Strict, Triple
-
-_DIRECTIONS = ({"R", "L"}, {"A", "P"}, {"S", "I"})
+from leanseg.volumes import check_orientation
 
 
 class Data(Strict):
@@ -63,8 +63,10 @@ class Preprocessing(Strict):
     @field_validator("orientation")
     @classmethod
     def _is_orientation(cls, code: str) -> str:
-        if len(code) != 3 or not all(sum(letter in pair for letter in code) == 1 for pair in _DIRECTIONS):
-            raise ValueError("needs one letter each of R/L, A/P and S/I, for example SAR")
+        try:
+            check_orientation(code)
+        except InputError as error:  # pydantic adds the key's path to a ValueError
+            raise ValueError(f"{error.why}; {error.fix}") from error
         return code
 
 

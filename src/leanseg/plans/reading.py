@@ -12,6 +12,7 @@ from leanseg.plans.plan import Plan
 from leanseg.storage import write_text
 
 _LARGEST_PLAN = 1_000_000  # bytes; a plan has a few kilobytes, so anything bigger is not one
+_MOST_TOLD = 20  # problems in one message
 
 
 class PlanError(InputError):
@@ -24,7 +25,7 @@ class PlanError(InputError):
 
 
 def read_plan(path: Path) -> Plan:
-    """Return the plan in the JSON file `path`. Raises PlanError naming every wrong key."""
+    """Return the plan in the JSON file `path`. Raises PlanError naming every wrong key (the first 20)."""
     try:
         size = path.stat().st_size
         text = path.read_text(encoding="utf-8-sig") if size <= _LARGEST_PLAN else ""
@@ -46,7 +47,9 @@ def parse_plan(text: str, source: Path | str) -> Plan:
     except _TwiceError as error:
         raise PlanError(source, f"key {error} stands twice in one place") from error
     except ValidationError as error:
-        raise PlanError(source, "; ".join(_explain(problem) for problem in error.errors())) from error
+        problems = error.errors()
+        more = f"; and {len(problems) - _MOST_TOLD} more" if len(problems) > _MOST_TOLD else ""
+        raise PlanError(source, "; ".join(map(_explain, problems[:_MOST_TOLD])) + more) from error
     except (ValueError, RecursionError) as error:
         raise PlanError(source, f"is not JSON ({error})") from error
 
@@ -61,11 +64,12 @@ class _TwiceError(Exception):
 
 
 def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
             raise _TwiceError(key)
-    return dict(pairs)
+        found[key] = value
+    return found
 
 
 def _explain(problem: Any) -> str:

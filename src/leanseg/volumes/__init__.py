@@ -1,11 +1,13 @@
 """One 3D image and its geometry: strict readers and writers (NIfTI, MetaImage, NRRD), orientation."""
 
-from leanseg.volumes.geometry import Geometry
-from leanseg.volumes.header import Header
+from leanseg.volumes.errors import GeometryMismatchError, NotFiniteError
+from leanseg.volumes.geometry import Geometry, require_same_grid
+from leanseg.volumes.header import Header, smallest_integer
 from leanseg.volumes.orientation import check_orientation, from_orientation, orientation_spacing, to_orientation
 from leanseg.volumes.reading import (
     SUFFIXES,
     default_max_voxels,
+    files_of,
     read_channels,
     read_frames,
     read_header,
@@ -20,10 +22,13 @@ from leanseg.volumes.writing import write_volume
 __all__ = [
     "SUFFIXES",
     "Geometry",
+    "GeometryMismatchError",
     "Header",
+    "NotFiniteError",
     "Volume",
     "check_orientation",
     "default_max_voxels",
+    "files_of",
     "from_orientation",
     "orientation_spacing",
     "read_channels",
@@ -31,6 +36,8 @@ __all__ = [
     "read_header",
     "read_labels",
     "read_volume",
+    "require_same_grid",
+    "smallest_integer",
     "stem_of",
     "suffix_of",
     "to_orientation",

@@ -159,7 +159,7 @@ class TooManyVoxelsError(InputError):
         super().__init__(
             what=f"{path}: {_times(shape)} voxels are more than the cap of {cap:,}",
             why="the cap keeps a wrong or hostile file from filling the memory of this machine",
-            fix="crop or resample the image; if it is right and the memory is there, raise --max-voxels",
+            fix="crop or resample the image; leanseg info and predict read larger ones with --max-voxels",
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leanseg.volumes.errors import BrokenAffineError, ShearedAffineError
+from leanseg.volumes.errors import BrokenAffineError, GeometryMismatchError, ShearedAffineError
 from leanseg.volumes.orientation import axis_codes
 
 _MOST_SHEAR = 1e-3  # largest cosine between two axes that still counts as perpendicular
@@ -58,6 +58,17 @@ class Geometry:
         """Return the largest distance in mm between the places of a corner voxel under the two affines."""
         corners = np.array([(*corner, 1) for corner in itertools.product(*((0, size - 1) for size in self.shape))])
         return float(np.linalg.norm((corners @ (self.affine - other.affine).T)[:, :3], axis=1).max())
+
+
+def require_same_grid(first: Path, grid: Geometry, second: Path, other: Geometry) -> None:
+    """Raise GeometryMismatchError unless `other`, of the file `second`, is the grid of the file `first`."""
+    if grid.matches(other):
+        return
+    if grid.shape != other.shape:
+        shapes = [" x ".join(map(str, shape)) for shape in (other.shape, grid.shape)]
+        raise GeometryMismatchError(first, second, f"{shapes[0]} voxels instead of {shapes[1]}")
+    apart = grid.corner_distance(other)
+    raise GeometryMismatchError(first, second, f"the same voxels lie up to {apart:.3g} mm apart")
 
 
 def check_affine(path: Path, affine: NDArray[np.float64]) -> None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from leanseg.volumes.errors import (
     BrokenHeaderError,
-    OutsideDataFileError,
     UnsupportedFeatureError,
     UnsupportedVoxelTypeError,
     WrongFormatError,
@@ -76,8 +75,6 @@ def _payload(path: Path, fields: dict[str, str], first: int) -> Payload:
     name = fields["elementdatafile"]
     if name.upper() == "LOCAL":
         return Payload(path, first, compression)
-    if name.upper().startswith("LIST"):
-        raise OutsideDataFileError(path, name)
     return Payload(check_readable(beside(path, name)), 0, compression)
 
 

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from leanseg.machine import ram_bytes
 from leanseg.volumes.errors import (
-    GeometryMismatchError,
     NotFiniteError,
     NotLabelsError,
     SeveralFramesError,
     TooManyVoxelsError,
     UnknownSuffixError,
 )
-from leanseg.volumes.geometry import Geometry
+from leanseg.volumes.geometry import Geometry, require_same_grid
 from leanseg.volumes.header import Header, smallest_integer
 from leanseg.volumes.metaimage import read_metaimage_header
 from leanseg.volumes.nifti import read_nifti_header
@@ -72,7 +71,7 @@ def read_channels(
     first = headers[0]
     if len(headers) > 1:
         for header in headers:
-            _check_same_grid(first, _one_frame(header))
+            require_same_grid(first.path, first.geometry, header.path, _one_frame(header).geometry)
     count = sum(header.frames for header in headers)
     x, y, z = first.geometry.shape
     _check_cap(first.path, (*first.geometry.shape, count), max_voxels)
@@ -109,6 +108,12 @@ def read_header(path: Path) -> Header:
     header = _READERS[suffix_of(path)](path)
     check_size(header)
     return header
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Return the files an image is made of: `path`, and for a detached header (.mhd, .nhdr) the one with its voxels."""
+    data = read_header(path).payload.path
+    return (path,) if data == path else (path, data)
 
 
 def suffix_of(path: Path) -> str:
@@ -196,17 +201,6 @@ def _one_frame(header: Header) -> Header:
     if header.frames > 1:
         raise SeveralFramesError(header.path, header.frames)
     return header
-
-
-def _check_same_grid(first: Header, other: Header) -> None:
-    if first.geometry.matches(other.geometry):
-        return
-    shapes = first.geometry.shape, other.geometry.shape
-    if shapes[0] != shapes[1]:
-        difference = f"shape {shapes[1]} instead of {shapes[0]}"
-    else:
-        difference = f"its corners lie up to {first.geometry.corner_distance(other.geometry):.3g} mm away"
-    raise GeometryMismatchError(first.path, other.path, difference)
 
 
 def _check_cap(path: Path, shape: tuple[int, ...], max_voxels: int | None) -> None:

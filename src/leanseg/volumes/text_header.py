@@ -46,7 +46,10 @@ def whole_numbers(path: Path, field: str, text: str, count: int | None = None) -
 
 
 def beside(path: Path, name: str) -> Path:
-    """Return the data file called `name` in the folder of header `path`; anything but a plain file name is refused."""
-    if not name or name in {".", ".."} or any(sign in name for sign in "/\\:%\0") or len(name.split()) > 1:
+    """Return the data file called `name` in the folder of header `path`; anything but a plain file name is refused.
+
+    In both formats a % makes a pattern of numbered files, "LIST" stands before a list of names.
+    """
+    if name in {"", ".", ".."} or any(sign in name for sign in "/\\:%\0") or name.split()[:1] == ["LIST"]:
         raise OutsideDataFileError(path, name)
     return path.parent / name

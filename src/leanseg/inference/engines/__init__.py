@@ -3,7 +3,13 @@
 An engine's library is imported when it is opened, not before.
 """
 
-from leanseg.inference.engines.engine import Engine, EngineError, UnknownEngineError
+from leanseg.inference.engines.engine import (
+    Engine,
+    EngineError,
+    EngineFailedError,
+    UnknownEngineError,
+    engine_failure,
+)
 from leanseg.inference.engines.opening import open_engine
 
-__all__ = ["Engine", "EngineError", "UnknownEngineError", "open_engine"]
+__all__ = ["Engine", "EngineError", "EngineFailedError", "UnknownEngineError", "engine_failure", "open_engine"]

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from leanseg.errors import InputError
+from leanseg.errors import InputError, LeansegError, OutOfMemoryError, first_line, is_out_of_memory
 
 Float32 = NDArray[np.float32]
 
@@ -22,7 +22,10 @@ class Engine(Protocol):
         """Of the arithmetic: "fp32", "bf16", ..."""
 
     def __call__(self, tile: Float32) -> Float32:
-        """Return the scores (1, K, d, h, w) of `tile` (1, C, d, h, w). The result may be reused by the next call."""
+        """Return the scores (1, K, d, h, w) of `tile` (1, C, d, h, w). The result may be reused by the next call.
+
+        Raises EngineFailedError or OutOfMemoryError; a plain RuntimeError or MemoryError is taken as one of them.
+        """
 
 
 class UnknownEngineError(InputError):
@@ -45,3 +48,19 @@ class EngineError(InputError):
             why="the exported graph uses something that this version of the engine does not know",
             fix=f"try the other engine: --engine {other}",
         )
+
+
+class EngineFailedError(InputError):
+    """An engine gave up on a tile."""
+
+    def __init__(self, engine: str, error: Exception) -> None:
+        super().__init__(
+            what=f"{engine} failed: {first_line(error)}",
+            why="the network could not be computed on this scan",
+            fix="try another engine with --engine",
+        )
+
+
+def engine_failure(engine: str, error: Exception) -> LeansegError:
+    """Return what it means that the library of `engine` has raised `error` for a tile."""
+    return OutOfMemoryError(error) if is_out_of_memory(error) else EngineFailedError(engine, error)

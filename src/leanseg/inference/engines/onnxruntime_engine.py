@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from leanseg.inference.engines.engine import EngineError
+from leanseg.inference.engines.engine import EngineError, engine_failure
 from leanseg.machine import cores
 
 Float32 = NDArray[np.float32]
@@ -22,9 +22,10 @@ class OnnxRuntimeEngine:
         options.intra_op_num_threads = threads or cores()
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
+        self._failures = _failures()
         try:
             self._session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-        except _failures() as error:
+        except self._failures as error:
             raise EngineError("onnxruntime", str(error).strip().splitlines()[0], "openvino") from error
         self._input = self._session.get_inputs()[0].name
         self._name = f"onnxruntime {onnxruntime.__version__}"
@@ -41,12 +42,19 @@ class OnnxRuntimeEngine:
 
     def __call__(self, tile: Float32) -> Float32:
         """Return the scores (1, K, d, h, w) of `tile` (1, C, d, h, w)."""
-        scores: Float32 = self._session.run(None, {self._input: tile})[0]
+        try:
+            scores: Float32 = self._session.run(None, {self._input: tile})[0]
+        except self._failures as error:
+            raise engine_failure(self._name, error) from error
         return scores
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """Return the errors that a session raises for a graph it cannot use; they have no common base but Exception."""
+    """Return the errors of a session, one per status code; they have no common base but Exception."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    return RuntimeError, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented, state.Fail
+    return (
+        RuntimeError,
+        MemoryError,
+        *(found for found in vars(state).values() if isinstance(found, type) and issubclass(found, Exception)),
+    )

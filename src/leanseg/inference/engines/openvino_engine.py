@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leanseg.inference.engines.engine import EngineError
+from leanseg.inference.engines.engine import EngineError, engine_failure
 from leanseg.machine import cores
 
 Float32 = NDArray[np.float32]
@@ -68,5 +68,8 @@ class OpenVinoEngine:
 
     def __call__(self, tile: Float32) -> Float32:
         """Return the scores (1, K, d, h, w) of `tile` (1, C, d, h, w), in memory that the next call reuses."""
-        scores: Float32 = self._request.infer([tile], share_inputs=True, share_outputs=True)[0]
+        try:
+            scores: Float32 = self._request.infer([tile], share_inputs=True, share_outputs=True)[0]
+        except (RuntimeError, MemoryError) as error:
+            raise engine_failure(self._name, error) from error
         return scores

@@ -1,0 +1,63 @@
+"""Limits of containers: control groups of version 1 and 2, nested, in a made-up /proc and /sys."""
+
+import os
+
+import psutil
+import pytest
+
+from leanseg import machine
+
+
+@pytest.fixture
+def groups(tmp_path, monkeypatch):
+    """A function that writes what /proc/self/cgroup says and the files below /sys/fs/cgroup."""
+
+    def write(own, files):
+        (tmp_path / "cgroup").write_text(own)
+        for name, text in files.items():
+            path = tmp_path / "sys" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text + "\n")
+
+    monkeypatch.setattr(machine, "_OWN_CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(machine, "_CGROUPS", tmp_path / "sys")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    return write
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "limit"),
+    [
+        ("0::/a/b\n", {"a/b/memory.max": "max", "a/memory.max": "3000", "memory.max": "5000"}, 3000),
+        ("0::/a/b\n", {"a/b/memory.max": "2000", "a/memory.max": "3000"}, 2000),
+        ("0::/docker/abc\n", {"memory.max": "4000"}, 4000),  # a container that sees its own group as the root
+        ("0::/../other\n", {"memory.max": "4000"}, 4000),
+        ("5:cpu,cpuacct:/c\n4:memory:/a\n0::/\n", {"memory/a/memory.limit_in_bytes": "1000"}, 1000),
+        ("4:memory:/a\n", {"memory/memory.limit_in_bytes": "1000", "cpu/a/memory.limit_in_bytes": "1"}, 1000),
+    ],
+)
+def test_the_smallest_memory_limit_on_the_way_to_the_root_counts(groups, own, files, limit):
+    groups(own, files)
+    assert machine.ram_bytes() == limit
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "cores"),
+    [
+        ("0::/a/b\n", {"a/b/cpu.max": "max 100000", "a/cpu.max": "200000 100000"}, 2),
+        ("0::/a\n", {"a/cpu.max": "150000 100000"}, 2),
+        ("0::/a\n", {"a/cpu.max": "10000 100000"}, 1),
+        ("3:cpu,cpuacct:/a\n", {"cpu/a/cpu.cfs_quota_us": "300000", "cpu/a/cpu.cfs_period_us": "100000"}, 3),
+        ("3:cpu:/a\n", {"cpu/a/cpu.cfs_quota_us": "-1", "cpu/a/cpu.cfs_period_us": "100000"}, 64),
+    ],
+)
+def test_a_share_of_time_counts_as_so_many_cores(groups, own, files, cores):
+    groups(own, files)
+    assert machine.cores() == cores
+
+
+@pytest.mark.parametrize("own", ["0::/\n", "", "nonsense\n", "0::/a\n"])
+def test_without_limits_the_machine_counts(groups, own):
+    groups(own, {"a/memory.max": "max", "a/cpu.max": "max"})
+    assert machine.ram_bytes() == psutil.virtual_memory().total
+    assert machine.cores() == 64

@@ -1,0 +1,88 @@
+"""Files and folders appear whole or not at all, with the permissions that any other program would give them."""
+
+import errno
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from leanseg.storage import CannotWriteError, whole_file, whole_folder, write_text
+
+
+def permissions(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def umask():
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_what_is_written_has_the_permissions_that_the_umask_leaves(tmp_path, umask):
+    write_text(tmp_path / "file", "text")
+    with whole_folder(tmp_path / "folder"):
+        pass
+    assert permissions(tmp_path / "file") == 0o640
+    assert permissions(tmp_path / "folder") == 0o750
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_writing_never_touches_the_umask_as_other_threads_would_see_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("the umask belongs to the whole process"))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: write_text(tmp_path / str(number), "text"), range(20)))
+
+
+def test_a_folder_takes_the_place_of_an_older_one(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").touch()
+    with whole_folder(tmp_path / "out") as folder:
+        (folder / "new").touch()
+        assert (tmp_path / "out" / "old").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["new"]
+
+
+def test_an_empty_folder_where_the_user_stands_is_filled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with whole_folder(Path()) as folder:
+        (folder / "inner").mkdir()
+        (folder / "file").touch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "inner"]
+
+
+@pytest.mark.parametrize("holds", [(), ("old",)])
+def test_an_older_folder_comes_back_when_the_new_one_cannot_take_its_place(tmp_path, monkeypatch, holds):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in holds:
+        (out / name).touch()
+    rename, refusals = Path.rename, iter([False, True])
+
+    def sometimes(self, target):
+        if next(refusals, False):
+            raise OSError(errno.EIO, "input/output error", str(self))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", sometimes)
+    with pytest.raises(CannotWriteError, match="input/output error"), whole_folder(out) as folder:
+        [(folder / name).touch() for name in "ab"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert tuple(path.name for path in out.iterdir()) == holds
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_only_errors_of_writing_are_called_so(tmp_path, whole):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(CannotWriteError, match="No space left"), whole(tmp_path / "out"):
+        raise full
+    with pytest.raises(FileNotFoundError), whole(tmp_path / "out"):
+        (tmp_path / "scan.nii.gz").read_bytes()
+    with pytest.raises(BrokenPipeError), whole(tmp_path / "out"):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+    assert list(tmp_path.iterdir()) == []
