@@ -1,4 +1,7 @@
-"""Model packages without training: small ONNX graphs whose labelling is known, in a real package."""
+"""What many tests need: scans in files, and model packages without training.
+
+The packages are real; in them are small ONNX graphs whose labelling is known.
+"""
 
 import json
 
@@ -58,6 +61,19 @@ def _saved(nodes, taken, given, tensors):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     checker.check_model(model)
     return model.SerializeToString()
+
+
+@pytest.fixture(scope="session")
+def save_scan():
+    """A function that writes an array (X, Y, Z) as NIfTI, voxels of 1 x 1 x 1.5 mm unless told."""
+    import nibabel
+
+    def save(path, array, affine=None):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nibabel.save(nibabel.Nifti1Image(array, np.diag([1.0, 1.0, 1.5, 1.0]) if affine is None else affine), path)
+        return path
+
+    return save
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
 """The frame of the command line: what it imports, what it lists, how it refuses."""
 
+import shlex
 import subprocess
 import sys
 
 import pytest
+import typer
 
-from leanseg.cli import COMMANDS
+from leanseg.cli import COMMANDS, _application
 
 HEAVY = {"torch", "monai", "pytorch_lightning", "lightning", "openvino", "scipy", "onnxruntime", "numpy", "matplotlib"}
-
-
-def leanseg(*arguments, **options):
-    command = [sys.executable, "-m", "leanseg", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def modules_after(*arguments):
@@ -33,41 +30,70 @@ def test_help_imports_nothing_heavy(arguments):
     assert not modules_after(*arguments) & HEAVY
 
 
-def test_help_lists_every_command():
-    done = leanseg("--help")
-    assert done.returncode == 0
-    listed = {line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line.strip()}
-    assert set(COMMANDS) <= listed
+@pytest.fixture
+def narrow(monkeypatch):
+    """A terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_help_lists_every_command_with_its_whole_summary(leanseg, narrow):
+    lines = [line.split(maxsplit=1) for line in leanseg("--help").out.partition("Commands:")[2].splitlines()]
+    summaries = dict(line for line in lines if len(line) == 2)
+    assert tuple(summaries) == COMMANDS
+    for summary in summaries.values():
+        assert summary.endswith(".")
+        assert not summary.endswith("...")
+        assert len(summary) <= 60
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself_with_an_example(name):
+def test_every_command_explains_itself_with_an_example_that_can_be_pasted(name, leanseg, narrow):
     done = leanseg(name, "--help")
-    assert done.returncode == 0
-    assert f"Usage: leanseg {name}" in done.stdout
-    assert f"Example: leanseg {name}" in " ".join(done.stdout.split())
+    assert done.code == 0
+    assert f"Usage: leanseg {name}" in done.out
+    (example,) = [line.strip() for line in done.out.splitlines() if line.strip().startswith("Example: ")]
+    words = shlex.split(example.removeprefix("Example: "))
+    assert words[:2] == ["leanseg", name]
+    command = typer.main.get_command(_application([])).commands[name]
+    command.make_context(name, words[2:])  # refuses unknown options and missing arguments
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_options_and_arguments_is_no_sentence(name):
+    command = typer.main.get_command(_application([])).commands[name]
+    for parameter in command.params:
+        assert parameter.help
+        assert not parameter.help.endswith(".")
+
+
+def test_the_same_option_is_explained_in_the_same_words_everywhere():
+    wordings = {}
+    for command in typer.main.get_command(_application([])).commands.values():
+        for parameter in command.params:
+            wordings.setdefault(parameter.opts[-1], set()).add(parameter.help)
+    for option in ("--json", "--overwrite", "--device", "--labels", "--network", "--option", "--ram", "--max-voxels"):
+        assert len(wordings[option]) == 1, option
 
 
 @pytest.mark.parametrize(
     "arguments",
     [["predcit"], ["info"], ["info", "--no-such-option"], ["demo", "--minutes", "soon"], ["check", "a", "b", "c"]],
 )
-def test_wrong_usage_exits_2_with_one_message_and_no_traceback(arguments):
+def test_wrong_usage_exits_2_with_one_message_and_no_traceback(arguments, leanseg):
     done = leanseg(*arguments)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.count("Error:") == 1
-    assert "Traceback" not in done.stderr
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err.count("Error:") == 1
 
 
-def test_a_mistyped_command_is_answered_with_the_nearest():
-    assert "predict" in leanseg("predcit").stderr
+def test_a_mistyped_command_is_answered_with_the_nearest(leanseg):
+    assert "predict" in leanseg("predcit").err
 
 
-def test_the_version_is_the_packages():
+def test_the_version_is_the_packages(leanseg):
     import leanseg as package
 
-    assert leanseg("--version").stdout.split()[-1] == package.__version__
+    assert leanseg("--version").out.split()[-1] == package.__version__
 
 
 def test_a_reader_that_leaves_early_is_no_fault_of_ours():

@@ -5,11 +5,8 @@ import platform
 import subprocess
 import sys
 
-import nibabel
 import numpy as np
 import pytest
-
-from leanseg.cli import main
 
 # Runs one prediction in a process that dies, natively, when anything in it opens an internet socket: the kernel's own
 # filter (seccomp), which sees C++ libraries too. Python's audit hook forbids starting helpers that could do it instead.
@@ -68,75 +65,67 @@ def run(tmp_path, make_package):
 
 
 @pytest.fixture
-def scans(tmp_path):
+def scans(tmp_path, save_scan):
     folder = tmp_path / "scans"
-    folder.mkdir()
     for seed, name in enumerate(("a", "b")):
         image = np.random.default_rng(seed).normal(size=(9, 10, 11)).astype(np.float32)
-        nibabel.save(nibabel.Nifti1Image(image, np.diag([-1, -1, 1, 1])), folder / f"{name}.nii.gz")
+        save_scan(folder / f"{name}.nii.gz", image, np.diag([-1, -1, 1, 1]))
     return folder
 
 
-def leanseg(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr(sys, "argv", ["leanseg", "predict", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    shown = capsys.readouterr()
-    assert "Traceback" not in shown.err
-    return stopped.value.code or 0, shown
-
-
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
-def test_scans_become_label_maps(run, scans, tmp_path, monkeypatch, capsys, engine):
-    code, shown = leanseg(monkeypatch, capsys, run, scans, "-o", tmp_path / "out", "--engine", engine)
-    assert code == 0
-    assert f"2 label maps in {tmp_path / 'out'} ({engine}" in shown.out
-    assert "fp32" in shown.out
+def test_scans_become_label_maps(run, scans, tmp_path, leanseg, engine):
+    done = leanseg("predict", run, scans, "-o", tmp_path / "out", "--engine", engine)
+    assert done.code == 0
+    assert f"written: {tmp_path / 'out'} (2 label maps, {engine} " in done.out
+    assert ", fp32, " in done.out
     assert sorted(path.name for path in (tmp_path / "out").glob("*.nii.gz")) == ["a.nii.gz", "b.nii.gz"]
 
 
-def test_one_broken_scan_of_several_gives_exit_code_4(run, scans, tmp_path, monkeypatch, capsys):
+def test_one_broken_scan_of_several_gives_exit_code_4(run, scans, tmp_path, leanseg):
     (scans / "b.nii.gz").write_bytes(b"")
-    code, shown = leanseg(monkeypatch, capsys, run, scans, "-o", tmp_path / "out")
-    assert code == 4
-    assert "1 label map in" in shown.out
-    assert "b.nii.gz: empty file" in shown.err
-    assert "1 of 2 cases failed: b" in shown.err
+    done = leanseg("predict", run, scans, "-o", tmp_path / "out")
+    assert done.code == 4
+    assert "(1 label map, " in done.out
+    assert done.err.count("error: ") == 2  # the case's, and the command's
+    assert "b.nii.gz: empty file" in done.err
+    assert "1 of 2 cases failed: b" in done.err
     assert (tmp_path / "out" / "a.nii.gz").exists()
 
 
-def test_when_no_case_is_left_the_input_is_refused(run, scans, tmp_path, monkeypatch, capsys):
+def test_when_no_case_is_left_the_input_is_refused(run, scans, tmp_path, leanseg):
     for path in scans.iterdir():
         path.write_bytes(b"not a scan")
-    code, shown = leanseg(monkeypatch, capsys, run, scans, "-o", tmp_path / "out")
-    assert code == 2
-    assert "all 2 cases failed: a, b" in shown.err
+    done = leanseg("predict", run, scans, "-o", tmp_path / "out")
+    assert done.code == 2
+    assert "all 2 cases failed: a, b" in done.err
 
 
-def test_a_single_broken_scan_speaks_for_itself(run, scans, tmp_path, monkeypatch, capsys):
+def test_a_single_broken_scan_speaks_for_itself(run, scans, tmp_path, leanseg):
     (scans / "b.nii.gz").write_bytes(b"")
-    code, shown = leanseg(monkeypatch, capsys, run, scans / "b.nii.gz", "-o", tmp_path / "out")
-    assert code == 2
-    assert shown.err.count("b.nii.gz: empty file") == 1
-    assert shown.err.count("fix: ") == 1
+    done = leanseg("predict", run, scans / "b.nii.gz", "-o", tmp_path / "out")
+    assert done.code == 2
+    assert done.err.count("b.nii.gz: empty file") == 1
+    assert done.err.count("fix: ") == 1
     assert not (tmp_path / "out").exists()
 
 
-def test_json_tells_what_became_of_the_cases(run, scans, tmp_path, monkeypatch, capsys):
+def test_json_tells_what_became_of_the_cases(run, scans, tmp_path, leanseg):
     (scans / "b.nii.gz").write_bytes(b"")
-    code, shown = leanseg(monkeypatch, capsys, run, scans, "-o", tmp_path / "out", "--json")
-    summary = json.loads(shown.out)
-    assert code == 4
+    done = leanseg("predict", run, scans, "-o", tmp_path / "out", "--json")
+    summary = json.loads(done.out)
+    assert done.code == 4
     assert summary["done"] == ["a"]
     assert summary["failed"][0]["case"] == "b"
     assert set(summary["failed"][0]) == {"case", "what", "why", "fix"}
+    assert "error: 1 of 2 cases failed: b" in done.err
 
 
-def test_a_corrupt_package_is_one_message(run, scans, tmp_path, monkeypatch, capsys):
+def test_a_corrupt_package_is_one_message(run, scans, tmp_path, leanseg):
     (run / "package" / "model.onnx").write_bytes(b"?")
-    code, shown = leanseg(monkeypatch, capsys, run, scans, "-o", tmp_path / "out")
-    assert code == 2
-    assert "model.onnx has 1 bytes instead of" in shown.err
+    done = leanseg("predict", run, scans, "-o", tmp_path / "out")
+    assert done.code == 2
+    assert "model.onnx has 1 bytes instead of" in done.err
     assert not (tmp_path / "out").exists()
 
 
@@ -147,20 +136,20 @@ def test_a_corrupt_package_is_one_message(run, scans, tmp_path, monkeypatch, cap
         (["--nan", "inf"], "--nan 0"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(run, scans, tmp_path, monkeypatch, capsys, options, said):
-    code, shown = leanseg(monkeypatch, capsys, run, scans, "-o", tmp_path / "out", *options)
-    assert code == 2
-    assert said in shown.err
+def test_options_that_make_no_sense_are_refused(run, scans, tmp_path, leanseg, options, said):
+    done = leanseg("predict", run, scans, "-o", tmp_path / "out", *options)
+    assert done.code == 2
+    assert said in done.err
     assert not (tmp_path / "out").exists()
 
 
-def test_an_output_in_use_is_refused_without_overwrite(run, scans, tmp_path, monkeypatch, capsys):
+def test_an_output_in_use_is_refused_without_overwrite(run, scans, tmp_path, leanseg):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
-    code, shown = leanseg(monkeypatch, capsys, run, scans, "-o", tmp_path / "out")
-    assert code == 2
-    assert "--overwrite" in shown.err
-    assert leanseg(monkeypatch, capsys, run, scans, "-o", tmp_path / "out", "--overwrite")[0] == 0
+    done = leanseg("predict", run, scans, "-o", tmp_path / "out")
+    assert done.code == 2
+    assert "--overwrite" in done.err
+    assert leanseg("predict", run, scans, "-o", tmp_path / "out", "--overwrite").code == 0
 
 
 @pytest.mark.skipif(

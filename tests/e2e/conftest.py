@@ -7,7 +7,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import pytest
 
@@ -62,19 +61,13 @@ def _make_scan(seed, shape=SHAPE):
     return image.astype(np.int16), labels
 
 
-def _save(path, array, affine=None):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.save(nibabel.Nifti1Image(array, np.diag([1.0, 1.0, 1.5, 1.0]) if affine is None else affine), path)
-    return path
-
-
-def _make_dataset(folder, cases=6):
+def _make_dataset(folder, save_scan, cases=6):
     """Write a Decathlon data set with two classes beside the background."""
     names = [f"scan_{number:02d}" for number in range(cases)]
     for seed, name in enumerate(names):
         image, labels = _make_scan(seed)
-        _save(folder / "imagesTr" / f"{name}.nii.gz", image)
-        _save(folder / "labelsTr" / f"{name}.nii.gz", labels)
+        save_scan(folder / "imagesTr" / f"{name}.nii.gz", image)
+        save_scan(folder / "labelsTr" / f"{name}.nii.gz", labels)
     files = [{"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in names]
     description = {"name": "Balls", "modality": {"0": "MRI"}, "labels": CLASSES, "training": files, "test": []}
     (folder / "dataset.json").write_text(json.dumps(description), encoding="utf-8")
@@ -101,18 +94,8 @@ def measured(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def save():
-    return _save
-
-
-@pytest.fixture(scope="session")
 def make_scan():
     return _make_scan
-
-
-@pytest.fixture(scope="session")
-def make_dataset():
-    return _make_dataset
 
 
 @pytest.fixture(scope="session")
@@ -121,8 +104,8 @@ def everything_in():
 
 
 @pytest.fixture(scope="session")
-def dataset(tmp_path_factory):
-    return _make_dataset(tmp_path_factory.mktemp("data") / "Balls")
+def dataset(tmp_path_factory, save_scan):
+    return _make_dataset(tmp_path_factory.mktemp("data") / "Balls", save_scan)
 
 
 @pytest.fixture(scope="session")
@@ -143,9 +126,9 @@ def trained(leanseg, dataset, plan, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def scans(tmp_path_factory):
+def scans(tmp_path_factory, save_scan):
     """Two scans that nobody trained on."""
     folder = tmp_path_factory.mktemp("scans")
     for number in range(2):
-        _save(folder / f"new_{number}.nii.gz", _make_scan(100 + number)[0])
+        save_scan(folder / f"new_{number}.nii.gz", _make_scan(100 + number)[0])
     return folder

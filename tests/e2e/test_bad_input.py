@@ -13,31 +13,31 @@ MODEST = 500e6  # bytes: what a command may take to refuse a small or lying file
 TRAINING_MODEST = 1.5e9  # ... where torch is loaded before the input is seen
 
 
-def truncated(path, save, make_scan):
-    whole = save(path, make_scan(0)[0]).read_bytes()
+def truncated(path, save_scan, make_scan):
+    whole = save_scan(path, make_scan(0)[0]).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
 
 
-def text_named_nifti(path, save, make_scan):
+def text_named_nifti(path, save_scan, make_scan):
     path.write_text("patient,age\n1,64\n" * 50, encoding="utf-8")
 
 
-def empty(path, save, make_scan):
+def empty(path, save_scan, make_scan):
     path.touch()
 
 
-def missing(path, save, make_scan):
+def missing(path, save_scan, make_scan):
     pass
 
 
-def header_claiming_32000_cubed(path, save, make_scan):
-    save(path, make_scan(0)[0])
+def header_claiming_32000_cubed(path, save_scan, make_scan):
+    save_scan(path, make_scan(0)[0])
     raw = bytearray(zlib.decompress(path.read_bytes(), 31))
     raw[40:56] = struct.pack("<8h", 3, 32000, 32000, 32000, 1, 1, 1, 1)
     path.write_bytes(gzip_of([bytes(raw)]))
 
 
-def bomb_of_3_gigavoxels(path, save, make_scan):
+def bomb_of_3_gigavoxels(path, save_scan, make_scan):
     side = 1443
     header = nibabel.Nifti1Header()
     header.set_data_dtype(np.int16)
@@ -51,16 +51,16 @@ def bomb_of_3_gigavoxels(path, save, make_scan):
     assert path.stat().st_size < 8e6
 
 
-def not_a_number(path, save, make_scan):
+def not_a_number(path, save_scan, make_scan):
     image = make_scan(0)[0].astype(np.float32)
     image[3, 4, 5] = np.nan
-    save(path, image)
+    save_scan(path, image)
 
 
-def sheared(path, save, make_scan):
+def sheared(path, save_scan, make_scan):
     affine = np.eye(4)
     affine[0, 1] = 0.3
-    save(path, make_scan(0)[0], affine)
+    save_scan(path, make_scan(0)[0], affine)
 
 
 def gzip_of(parts):
@@ -90,10 +90,10 @@ BAD_SCANS = [
 
 
 @pytest.fixture(scope="session", params=BAD_SCANS, ids=lambda make: make.__name__)
-def bad_scan(request, tmp_path_factory, save, make_scan):
+def bad_scan(request, tmp_path_factory, save_scan, make_scan):
     """A broken scan, made once for all commands."""
     path = tmp_path_factory.mktemp(request.param.__name__) / "patient.nii.gz"
-    request.param(path, save, make_scan)
+    request.param(path, save_scan, make_scan)
     return path
 
 
@@ -299,9 +299,9 @@ def test_a_place_that_does_not_exist_is_refused_by_its_name(command, dataset, tr
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failing_case_is_named_and_the_others_go_on(trained, scans, save, make_scan, measured, tmp_path):
+def test_a_failing_case_is_named_and_the_others_go_on(trained, scans, save_scan, make_scan, measured, tmp_path):
     shutil.copytree(scans, tmp_path / "scans")
-    truncated(tmp_path / "scans" / "cut.nii.gz", save, make_scan)
+    truncated(tmp_path / "scans" / "cut.nii.gz", save_scan, make_scan)
     done = measured("predict", trained, tmp_path / "scans", "-o", tmp_path / "out")
     assert done.code == 4
     assert "cut" in done.err
@@ -309,8 +309,8 @@ def test_a_failing_case_is_named_and_the_others_go_on(trained, scans, save, make
     assert sorted(path.name for path in (tmp_path / "out").glob("*.nii.gz")) == ["new_0.nii.gz", "new_1.nii.gz"]
 
 
-def test_predict_takes_broken_voxels_only_when_told_what_they_mean(trained, save, make_scan, measured, tmp_path):
-    not_a_number(tmp_path / "scan.nii.gz", save, make_scan)
+def test_predict_takes_broken_voxels_only_when_told_what_they_mean(trained, save_scan, make_scan, measured, tmp_path):
+    not_a_number(tmp_path / "scan.nii.gz", save_scan, make_scan)
     done = measured("predict", trained, tmp_path / "scan.nii.gz", "--nan", "0", "-o", tmp_path / "out")
     assert done.code == 0, done.err
     assert (tmp_path / "out" / "scan.nii.gz").is_file()

@@ -99,19 +99,20 @@ def test_engines_agree(engine, leanseg, trained, scans, predicted, tmp_path):
 
 
 def test_a_run_and_its_package_and_its_zip_predict_the_same(leanseg, trained, scans, predicted, tmp_path):
-    archive = shutil.make_archive(str(tmp_path / "model"), "zip", trained / "package")
-    for model, out in ((trained / "package", tmp_path / "a"), (archive, tmp_path / "b")):
+    packed = tmp_path / "model.zip"
+    assert leanseg("pack", trained, "-o", packed).code == 0
+    for model, out in ((trained / "package", tmp_path / "a"), (packed, tmp_path / "b")):
         done = leanseg("predict", model, scans / "new_0.nii.gz", "-o", out)
         assert done.code == 0, done.err
         np.testing.assert_array_equal(labels_in(out, "new_0"), labels_in(predicted, "new_0"))
 
 
 @pytest.mark.parametrize("axes", ["RAS", "LPI", "SAR"])
-def test_a_turned_scan_gets_the_same_labels_turned(axes, leanseg, trained, scans, predicted, save, tmp_path):
+def test_a_turned_scan_gets_the_same_labels_turned(axes, leanseg, trained, scans, predicted, save_scan, tmp_path):
     image = nibabel.load(scans / "new_0.nii.gz")
     turn = ornt_transform(io_orientation(image.affine), axcodes2ornt(axes))
     turned = nibabel.orientations.apply_orientation(np.asarray(image.dataobj), turn)
-    save(tmp_path / "new_0.nii.gz", turned, image.affine @ inv_ornt_aff(turn, image.shape))
+    save_scan(tmp_path / "new_0.nii.gz", turned, image.affine @ inv_ornt_aff(turn, image.shape))
     done = leanseg("predict", trained, tmp_path / "new_0.nii.gz", "-o", tmp_path / "out")
     assert done.code == 0, done.err
     expected = nibabel.orientations.apply_orientation(labels_in(predicted, "new_0"), turn)

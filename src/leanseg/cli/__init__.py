@@ -5,15 +5,16 @@ to `COMMANDS`. What goes wrong is explained in one place, `cli/failures.py`.
 """
 
 import importlib
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
 from leanseg.cli.failures import explained
 
-COMMANDS = ("info", "check", "split", "plan", "train", "predict", "evaluate", "demo")
+COMMANDS = ("info", "check", "split", "plan", "train", "predict", "evaluate", "pack", "demo")
 
 
 def main() -> None:
@@ -40,8 +41,13 @@ def _application(arguments: Sequence[str]) -> typer.Typer:
     named = arguments[0] if arguments else ""
     for name in (named,) if named in COMMANDS else COMMANDS:
         command = getattr(importlib.import_module(f"leanseg.cli.{name}"), name)
-        application.command(name)(explained()(command))
+        application.command(name, help=_help(command))(explained()(command))
     return application
+
+
+def _help(command: Callable[..., None]) -> str:
+    """Return the docstring of `command`, its example marked (by a backspace) as a line that help must not wrap."""
+    return inspect.cleandoc(command.__doc__ or "").replace("\n\nExample: ", "\n\n\b\nExample: ")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,10 +1,11 @@
 """leanseg check: every problem of a data set in one pass."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from leanseg.cli.named_dataset import DatasetArgument, ImagesOption, LabelsOption, SubjectPatternOption, open_named
+from leanseg.cli.named_dataset import open_named
+from leanseg.cli.options import DatasetArgument, ImagesOption, JsonOption, LabelsOption, SubjectPatternOption
 from leanseg.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,9 +17,11 @@ def check(
     images: ImagesOption = None,
     labels: LabelsOption = None,
     subject_pattern: SubjectPatternOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Name everything that is wrong with a data set. Exit code 2 when training would be wrong.
+    """Name everything that is wrong with a data set.
+
+    Exit code 2 when training would be wrong.
 
     Example: leanseg check Task04_Hippocampus
     """

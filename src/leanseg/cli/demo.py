@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from leanseg.cli.options import OutFolderOption, OverwriteOption
 from leanseg.errors import SomeCasesFailedError
 
 _HONEST = """\
@@ -33,19 +34,18 @@ class _Material:
 
 
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for everything the demo makes")] = Path(
-        "leanseg-demo"
-    ),
+    out: OutFolderOption = Path("leanseg-demo"),
     minutes: Annotated[float, typer.Option(min=0.5, help="Minutes of training")] = 3.0,
     data: Annotated[
         Path | None, typer.Option(help="Your own data set instead of the deformed brain; judged on fold 0's validation")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes other brains")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results of an earlier demo")] = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
-    """See the whole way work: check, plan, train, predict, evaluate.
+    """See the whole way work, from data to a judged model.
 
-    Trains on one real brain MRI under many random deformations, or on your data set with --data.
+    Runs check, plan, train, predict and evaluate as you would, on one real brain MRI under many random deformations, or
+    on your data set with --data.
 
     Example: leanseg demo --minutes 3
     """
@@ -97,15 +97,22 @@ def _own(data: Path, out: Path, overwrite: bool) -> _Material:
 
 def _lend(files: Sequence[Path], folder: Path, case: str) -> None:
     """Link `files`, the channels of `case`, into `folder`; copy them where the system has no links."""
-    from leanseg.volumes import suffix_of
+    from leanseg.volumes import files_of, suffix_of
 
     for channel, file in enumerate(files):
         suffix = suffix_of(file)
-        place = folder / (f"{case}_{channel:04d}{suffix}" if len(files) > 1 else f"{case}{suffix}")
-        try:
-            place.symlink_to(file.resolve())
-        except OSError:
-            shutil.copyfile(file, place)
+        _link(file, folder / (f"{case}_{channel:04d}{suffix}" if len(files) > 1 else f"{case}{suffix}"))
+        for voxels in files_of(file)[1:]:
+            _link(voxels, folder / voxels.name)  # the header calls them by this name
+
+
+def _link(file: Path, place: Path) -> None:
+    try:
+        place.symlink_to(file.resolve())
+    except FileExistsError:
+        raise  # and never write through the link that is there
+    except OSError:
+        shutil.copyfile(file, place)
 
 
 def _leanseg(*arguments: str | Path) -> None:
@@ -120,14 +127,16 @@ def _leanseg(*arguments: str | Path) -> None:
 
 
 def _close(out: Path, report: Path, run: Path, seconds: float, honest: str) -> None:
-    typer.echo(f"\nDone in {seconds / 60:.1f} minutes.")
-    pictures = sorted(report.glob("*.png"))
+    from leanseg.cli.closing import close
+
+    typer.echo()
     for what, places in (
-        ("pictures", pictures),
+        ("pictures", sorted(report.glob("*.png"))),
         ("scores", sorted(report.glob("metrics.*"))),
         ("label maps", [out / "predictions"]),
         ("model", [run]),
     ):
         for place in places:
-            typer.echo(f"  {what:<11} {place}")
-    typer.echo(f"\n{honest}")
+            typer.echo(f"{what:<11} {place}")
+    typer.echo(f"\n{honest}\n")
+    close(out, f"all of this, in {seconds / 60:.1f} minutes", then=f"leanseg predict {run} SCANS -o OUT")

@@ -1,4 +1,4 @@
-"""`leanseg evaluate`: how good are these label maps?"""
+"""leanseg evaluate: how good are these label maps?"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leanseg.cli.options import JsonOption, OutFolderOption, OverwriteOption
 from leanseg.errors import SomeCasesFailedError
 
 if TYPE_CHECKING:
@@ -27,26 +28,29 @@ class CasesFailedError(SomeCasesFailedError):
 
 
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="Folder of predicted label maps.")],
-    references: Annotated[Path, typer.Argument(help="Folder of true label maps, or a data set with a dataset.json.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the report.")],
+    predictions: Annotated[Path, typer.Argument(help="Folder of predicted label maps")],
+    references: Annotated[Path, typer.Argument(help="Folder of true label maps, or a data set")],
+    out: OutFolderOption,
     tolerance: Annotated[
-        float, typer.Option(metavar="MM", help="Tolerance of surface Dice, beside the fixed 1 mm.")
+        float, typer.Option(metavar="MM", help="Tolerance of surface Dice, beside the fixed 1 mm")
     ] = 2.0,
     images: Annotated[
-        Path | None, typer.Option(help="Folder of scans to show behind the pictures; a data set brings its own.")
+        Path | None, typer.Option(help="Folder of scans to show behind the pictures; a data set brings its own")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing report.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of a table.")] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Judge predicted label maps by true ones: Dice, IoU, HD95, surface Dice, sensitivity, specificity, volume.
+    """Judge predicted label maps by true ones.
 
-    Cases are matched by file name. The report is a folder with metrics.csv, metrics.json and pictures of the best,
-    median and worst case. Missing predictions count as failures.
+    Dice, IoU, HD95, surface Dice, sensitivity, specificity and volume. Cases are matched by file name. The report is a
+    folder with metrics.csv, metrics.json and pictures of the best, median and worst case. Missing predictions count as
+    failures: exit code 4 then.
 
-    Example: leanseg evaluate OUT DATA/labelsTr -o REPORT
+    Example: leanseg evaluate label-maps references -o report
     """
+    from leanseg.cli.closing import close
     from leanseg.cli.console import progress_bars, show_json
+    from leanseg.cli.failures import tell
     from leanseg.evaluation import evaluate as judge
 
     with progress_bars() as progress:
@@ -55,11 +59,13 @@ def evaluate(
         )
     if as_json:
         show_json(report.record)
-        # The failures are in what was printed; a second document on stdout would break it.
-        raise SystemExit(CasesFailedError.exit_code if report.failures else 0)
-    show_evaluation(report)
+    else:
+        show_evaluation(report)
+        close(report.folder, ", ".join(("metrics.csv", "metrics.json", *report.figures.values())))
     if report.failures:
-        raise CasesFailedError(len(report.failures), len(report.cohort.results))
+        # Told, not raised: with --json the failures are in what was printed, and a second document would break it.
+        tell(CasesFailedError(len(report.failures), len(report.cohort.results)))
+        raise SystemExit(CasesFailedError.exit_code)
 
 
 def show_evaluation(report: "Evaluation") -> None:
@@ -80,7 +86,6 @@ def show_evaluation(report: "Evaluation") -> None:
     )
     for line in _remarks(cohort):
         typer.echo(line)
-    typer.echo(f"Report: {report.folder} (metrics.csv, metrics.json{_pictures(report)})")
 
 
 def _rows(cohort: "Cohort") -> Iterator[tuple[str, "dict[str, Summary]"]]:
@@ -133,7 +138,3 @@ def _reason(result: "CaseResult") -> str:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _pictures(report: "Evaluation") -> str:
-    return "".join(f", {file}" for file in report.figures.values())

@@ -1,50 +1,52 @@
 """leanseg info: what image files hold, and which of them are broken."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from leanseg.cli.options import JsonOption, MaxVoxelsOption
 from leanseg.errors import InputError
 
 
 def info(
     files: Annotated[list[Path], typer.Argument(help="Images: .nii, .nii.gz, .mha, .mhd, .nrrd or .nhdr")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
-    max_voxels: Annotated[
-        int | None, typer.Option(min=1, help="Refuse larger images; default 2^30 or an eighth of the memory.")
-    ] = None,
+    max_voxels: MaxVoxelsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show shape, spacing, orientation, type, range and size in memory of images, and refuse broken ones.
+    """Show what image files hold, and refuse broken ones.
 
-    All files are looked at, voxels included; exit code 2 if any is broken.
+    Shape, spacing, orientation, type, range and size in memory. All files are looked at, voxels included. Exit code 2
+    if any is broken.
 
     Example: leanseg info scans/*.nii.gz
     """
     from leanseg.cli.console import progress_bars, show_json
+    from leanseg.cli.failures import described, tell
 
+    shown: list[dict[str, Any]] = []
+    broken = []
     with progress_bars() as progress:
-        shown = [_described(path, max_voxels) for path in progress.track(files, "Reading")]
-    broken = [entry["error"] for entry in shown if "error" in entry]
+        for path in progress.track(files, "Reading"):
+            try:
+                shown.append(_facts(path, max_voxels))
+            except InputError as problem:
+                shown.append({"file": path, "error": described(problem)})
+                broken.append(problem)
     if as_json:
         show_json(shown)
     else:
         _show_table([entry for entry in shown if "error" not in entry])
     for error in broken:
-        sys.stderr.write(f"error: {error['what']}\n  why: {error['why']}\n  fix: {error['fix']}\n")
+        tell(error)
     if broken:
         raise SystemExit(InputError.exit_code)
 
 
-def _described(path: Path, max_voxels: int | None) -> dict[str, Any]:
-    """Return the facts of one image, or what is wrong with it."""
+def _facts(path: Path, max_voxels: int | None) -> dict[str, Any]:
     from leanseg.volumes import read_frames
 
-    try:
-        array, geometry = read_frames(path, max_voxels=max_voxels)
-    except InputError as error:
-        return {"file": path, "error": {"what": error.what, "why": error.why, "fix": error.fix}}
+    array, geometry = read_frames(path, max_voxels=max_voxels)
     return {
         "file": path,
         "shape": array.shape,

@@ -1,27 +1,13 @@
 """The data set a person names on the command line: a folder with a dataset.json, or a plain pair of folders."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from leanseg.errors import InputError
 from leanseg.progress import Progress
 
 if TYPE_CHECKING:
     from leanseg.datasets import Dataset
-
-DatasetArgument = Annotated[
-    Path | None, typer.Argument(help="Data set: Decathlon or nnU-Net v2 raw", show_default=False)
-]
-ImagesOption = Annotated[Path | None, typer.Option("--images", help="Folder of scans, where there is no dataset.json")]
-LabelsOption = Annotated[Path | None, typer.Option("--labels", help="Folder of label maps of the same names")]
-SubjectPatternOption = Annotated[
-    str | None,
-    typer.Option(
-        "--subject-pattern", help="Regular expression that finds the patient in a case's name, e.g. '(pat\\d+)'"
-    ),
-]
 
 
 class NoDatasetNamedError(InputError):

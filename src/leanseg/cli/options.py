@@ -1,46 +1,44 @@
-"""Options of a network as a person types them: KEY=VALUE."""
+"""Options and arguments that mean the same in every command that has them, with one wording."""
 
-import json
-from collections.abc import Iterable
-from typing import Any
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
 
-from leanseg.errors import InputError
-
-
-class UnreadableOptionError(InputError):
-    """An option of a network is not written as KEY=VALUE, or is given twice."""
-
-    def __init__(self, text: str, problem: str) -> None:
-        super().__init__(
-            what=f"--option {text}: {problem}",
-            why="every option of a network has one name and one value",
-            fix="write for example --option alpha=0.25, once for each option",
-        )
+import typer
 
 
-def parse_options(texts: Iterable[str]) -> dict[str, Any]:
-    """Return the options in `texts`: values are read as JSON where they are JSON (0.5, true, [1, 2]), else as text.
+class Device(StrEnum):
+    """Where torch computes."""
 
-    Whether the network has such an option is for its registry to say. Raises UnreadableOptionError.
-    """
-    options: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        key = key.strip()
-        if not equals or not key:
-            raise UnreadableOptionError(text, "is not KEY=VALUE")
-        if key in options:
-            raise UnreadableOptionError(text, f"{key} is given twice")
-        options[key] = _value(value.strip())
-    return options
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
 
 
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)  # NaN and Infinity are no JSON; as text the registry refuses them
+DatasetArgument = Annotated[
+    Path | None, typer.Argument(help="Data set: Decathlon or nnU-Net v2 raw", show_default=False)
+]
+ImagesOption = Annotated[Path | None, typer.Option("--images", help="Folder of scans, where there is no dataset.json")]
+LabelsOption = Annotated[Path | None, typer.Option("--labels", help="Folder of label maps of the same names")]
+SubjectPatternOption = Annotated[
+    str | None,
+    typer.Option(
+        "--subject-pattern", help="Regular expression that finds the patient in a case's name, e.g. '(pat\\d+)'"
+    ),
+]
+NetworkOption = Annotated[str | None, typer.Option("--network", help="Network to plan with, e.g. distill_dsm_unet")]
+NetworkOptionsOption = Annotated[
+    list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Option of the network, e.g. alpha=0.25")
+]
+RamOption = Annotated[str | None, typer.Option("--ram", help="Memory to train in, e.g. 8GB")]
+DeviceOption = Annotated[
+    Device | None, typer.Option("--device", help="Where torch computes; default: auto", show_default=False)
+]
+MaxVoxelsOption = Annotated[
+    int | None,
+    typer.Option("--max-voxels", min=1, help="Refuse larger scans; default: 2^30 or an eighth of the memory"),
+]
+OutFileOption = Annotated[Path, typer.Option("-o", "--out", help="File to write")]
+OutFolderOption = Annotated[Path, typer.Option("-o", "--out", help="Folder to write")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace earlier results there")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines")]

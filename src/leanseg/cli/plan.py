@@ -5,38 +5,48 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leanseg.cli.named_dataset import DatasetArgument, ImagesOption, LabelsOption, open_named
+from leanseg.cli.named_dataset import open_named
+from leanseg.cli.options import (
+    DatasetArgument,
+    ImagesOption,
+    JsonOption,
+    LabelsOption,
+    NetworkOption,
+    NetworkOptionsOption,
+    OutFileOption,
+    OverwriteOption,
+    RamOption,
+)
 
 if TYPE_CHECKING:
     from leanseg.plans import Plan
 
 
 def plan(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the plan, e.g. plan.json")],
+    out: OutFileOption,
     dataset: DatasetArgument = None,
     images: ImagesOption = None,
     labels: LabelsOption = None,
-    network: Annotated[str | None, typer.Option(help="Network to plan for, e.g. distill_dsm_unet")] = None,
-    option: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the network, e.g. alpha=0.25")
-    ] = None,
-    ram: Annotated[str | None, typer.Option(help="Memory to train in, e.g. 8GB")] = None,
+    network: NetworkOption = None,
+    option: NetworkOptionsOption = None,
+    ram: RamOption = None,
     predict_ram: Annotated[str | None, typer.Option(help="Memory to predict in, e.g. 2GB")] = None,
     vram: Annotated[str | None, typer.Option(help="Memory of the GPU, where there is one")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="Wall time of training, everything included")] = None,
     seconds_per_case: Annotated[
         float | None, typer.Option(min=0.01, help="Wall time to predict the largest case")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older plan")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON")] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Decide how to train within a budget, and write every decision down with its reason.
+    """Decide how to train within a budget, and say why.
 
-    This machine is measured for a few seconds. Exit code 3 when the budget cannot be met: nothing is written then.
+    Every decision is written down with its reason. This machine is measured for a few seconds. Exit code 3 when the
+    budget cannot be met: nothing is written then.
 
     Example: leanseg plan Task04_Hippocampus -o plan.json --ram 8GB --minutes 15
     """
-    from leanseg.cli.options import parse_options
+    from leanseg.cli.network_options import parse_options
     from leanseg.machine import share_cores
     from leanseg.plans import read_budget, write_plan
     from leanseg.storage import refuse_if_used
@@ -68,17 +78,18 @@ def plan(
 
 
 def _show(made: "Plan", out: Path) -> None:
+    from leanseg.cli.closing import close
     from leanseg.cli.console import table
 
     table(("plan", ""), _rows(made), title=f"{made.data.name}: {', '.join(made.data.labels)}")
     for sentence in made.explanation:
         typer.echo(f"- {sentence}")
-    typer.echo(f"written: {out}")
-    typer.echo(f"next:    leanseg train DATASET --plan {out} --fold 0 -o RUN")
+    limit = "" if made.budget.minutes else " --minutes 15"
+    close(out, made.network.name, then=f"leanseg train DATASET --plan {out}{limit} -o RUN")
 
 
 def _rows(made: "Plan") -> list[tuple[str, str]]:
-    from leanseg.plans.budget import show_bytes
+    from leanseg.plans import show_bytes
 
     options = "".join(f", {name} {value}" for name, value in made.network.options.items())
     preprocessing, training, estimates = made.preprocessing, made.training, made.estimates

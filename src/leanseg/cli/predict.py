@@ -1,12 +1,12 @@
-"""`leanseg predict`: segment scans with a trained model."""
+"""leanseg predict: segment scans with a trained model."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from leanseg.cli.options import Device, DeviceOption, JsonOption, MaxVoxelsOption, OutFolderOption, OverwriteOption
 from leanseg.errors import InputError, LeansegError, SomeCasesFailedError
 
 if TYPE_CHECKING:
@@ -22,14 +22,6 @@ class EngineName(StrEnum):
     OPENVINO = "openvino"
     ONNXRUNTIME = "onnxruntime"
     TORCH = "torch"
-
-
-class Device(StrEnum):
-    """Where torch computes."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 class DeviceNeedsTorchError(InputError):
@@ -66,33 +58,31 @@ class NoCasePredictedError(InputError):
 
 
 def predict(
-    package: Annotated[Path, typer.Argument(help="Run, package folder or .zip of one.")],
-    scans: Annotated[list[Path], typer.Argument(help="Scans, folders of scans, or data sets.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the label maps.")],
+    package: Annotated[Path, typer.Argument(help="Run, package folder, or .zip of leanseg pack")],
+    scans: Annotated[list[Path], typer.Argument(help="Scans, folders of scans, or data sets")],
+    out: OutFolderOption,
     engine: Annotated[
-        EngineName | None, typer.Option(help="What computes the network; default: as the plan says, openvino.")
+        EngineName | None, typer.Option(help="What computes the network; default: as the plan says, openvino")
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where --engine torch computes.")] = Device.AUTO,
+    device: DeviceOption = None,
     nan: Annotated[
-        float | None, typer.Option(metavar="VALUE", help="Put this in the place of NaN and infinite voxels.")
+        float | None, typer.Option(metavar="VALUE", help="Put this in the place of NaN and infinite voxels")
     ] = None,
-    max_voxels: Annotated[
-        int | None, typer.Option(min=1, help="Refuse larger scans; default 2^30 or an eighth of the memory.")
-    ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Cores for the engine; default: all.")] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Write into a folder in use, replacing the files of these cases.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what became of the cases as JSON.")] = False,
+    max_voxels: MaxVoxelsOption = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores for the engine; default: all")] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Segment scans with a trained model.
 
     Each case comes out as OUT/<case>.nii.gz on the grid of its scan, with OUT/<case>.json beside it that says how it
-    was made. A case that fails is named and the others go on: exit code 4 then, 2 if none is left.
+    was made. A case that fails is named and the others go on: exit code 4 then, 2 if none is left. --overwrite replaces
+    the files of these cases only.
 
-    Example: leanseg predict RUN SCANS -o OUT
+    Example: leanseg predict runs/hippocampus new-scans -o label-maps
     """
     from leanseg.cli.console import progress_bars, show_json
+    from leanseg.cli.failures import tell
     from leanseg.datasets import find_cases
     from leanseg.inference import predict_cases
     from leanseg.packages import Package
@@ -106,7 +96,7 @@ def predict(
             model,
             found,
             out,
-            engine=_torch_engine(model, device) if engine is EngineName.TORCH else engine,
+            engine=_torch_engine(model, device or Device.AUTO) if engine is EngineName.TORCH else engine,
             nan=nan,
             max_voxels=max_voxels,
             threads=threads,
@@ -116,16 +106,13 @@ def predict(
     problem = _problem(summary)
     if as_json:
         show_json(_described(summary))
-        # The failures are in what was printed; a second document on stdout would break it.
-        raise SystemExit(problem.exit_code if problem else 0)
-    if summary.done:
-        typer.echo(
-            f"{len(summary.done)} label map{'s' * (len(summary.done) != 1)} in {out} "
-            f"({summary.engine}, {summary.precision}, {summary.seconds:.1f} s)"
-        )
+    elif summary.done:
+        _close(summary, out)
     if problem:
-        _explain(summary)
-        raise problem
+        # Told, not raised: with --json the failures are in what was printed, and a second document would break it.
+        _tell_each(summary)
+        tell(problem)
+        raise SystemExit(problem.exit_code)
 
 
 def _torch_engine(package: "Package", device: Device) -> "Engine":
@@ -143,23 +130,32 @@ def _problem(summary: "Summary") -> LeansegError | None:
     return summary.failed[0].error if len(summary.failed) == 1 else NoCasePredictedError(summary.failed)
 
 
-def _explain(summary: "Summary") -> None:
+def _tell_each(summary: "Summary") -> None:
+    from leanseg.cli.failures import tell
+
     if len(summary.failed) + len(summary.done) > 1:
         for failure in summary.failed:
-            sys.stderr.write(f"{failure.error}\n")
+            tell(failure.error)
+
+
+def _close(summary: "Summary", out: Path) -> None:
+    from leanseg.cli.closing import close
+
+    number = len(summary.done)
+    how = f"{summary.engine}, {summary.precision}, {summary.seconds:.1f} s"
+    close(out, f"{number} label map{'s' * (number != 1)}, {how}", then=f"leanseg evaluate {out} LABELS -o REPORT")
 
 
 def _described(summary: "Summary") -> dict[str, Any]:
+    from leanseg.cli.failures import described
+
     return {
         "out": summary.out,
         "engine": summary.engine,
         "precision": summary.precision,
         "seconds": round(summary.seconds, 3),
         "done": summary.done,
-        "failed": [
-            {"case": failure.case, "what": failure.error.what, "why": failure.error.why, "fix": failure.error.fix}
-            for failure in summary.failed
-        ],
+        "failed": [{"case": failure.case, **described(failure.error)} for failure in summary.failed],
     }
 
 

@@ -1,35 +1,60 @@
 """leanseg split: folds for cross-validation, grouped by patient, in a file that a person can edit."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leanseg.cli.named_dataset import DatasetArgument, ImagesOption, LabelsOption, SubjectPatternOption, open_named
+from leanseg.cli.named_dataset import open_named
+from leanseg.cli.options import (
+    DatasetArgument,
+    ImagesOption,
+    JsonOption,
+    LabelsOption,
+    OutFileOption,
+    OverwriteOption,
+    SubjectPatternOption,
+)
+
+if TYPE_CHECKING:
+    from leanseg.datasets import Dataset, Splits
 
 
 def split(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the folds, e.g. splits.json")],
+    out: OutFileOption,
     dataset: DatasetArgument = None,
     images: ImagesOption = None,
     labels: LabelsOption = None,
     folds: Annotated[int, typer.Option(help="Number of folds; fewer where there are fewer patients")] = 5,
     seed: Annotated[int, typer.Option(help="The same seed makes the same folds")] = 0,
     subject_pattern: SubjectPatternOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older file")] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Divide the labelled cases into folds; all cases of a patient stay together.
+    """Divide labelled cases into folds, patients kept together.
 
     Example: leanseg split Task04_Hippocampus -o splits.json
     """
-    from leanseg.cli.console import progress_bars, table
+    from leanseg.cli.console import progress_bars, show_json
     from leanseg.datasets import make_splits, write_splits
+    from leanseg.storage import refuse_if_used
 
+    refuse_if_used(out, overwrite=overwrite)
     with progress_bars() as progress:
         opened = open_named(dataset, images, labels, subject_pattern, progress)
     splits = make_splits(opened, folds, seed)
     write_splits(out, splits, overwrite=overwrite)
-    subjects = {case.name: case.subject or case.name for case in opened.cases}
+    if as_json:
+        show_json(splits.model_dump(mode="json"))
+    else:
+        _show(opened, splits, folds, out)
+
+
+def _show(dataset: "Dataset", splits: "Splits", asked: int, out: Path) -> None:
+    from leanseg.cli.closing import close
+    from leanseg.cli.console import table
+
+    subjects = {case.name: case.subject or case.name for case in dataset.cases}
     table(
         ("fold", "training", "validation", "subjects validated"),
         [
@@ -42,6 +67,6 @@ def split(
             for index, fold in enumerate(splits.folds)
         ],
     )
-    if len(splits.folds) < folds:
-        typer.echo(f"{len(splits.folds)} folds instead of {folds}: there are no more patients")
-    typer.echo(f"written: {out}")
+    if len(splits.folds) < asked:
+        typer.echo(f"{len(splits.folds)} folds instead of {asked}: there are no more patients")
+    close(out, f"{len(splits.folds)} folds", then=f"leanseg train DATASET --splits {out} --minutes 15 -o RUN")

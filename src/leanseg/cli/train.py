@@ -6,18 +6,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leanseg.cli.named_dataset import (
+from leanseg.cli.named_dataset import open_named
+from leanseg.cli.options import (
     DatasetArgument,
+    Device,
+    DeviceOption,
     ImagesOption,
+    JsonOption,
     LabelsOption,
+    NetworkOption,
+    NetworkOptionsOption,
+    OutFolderOption,
+    OverwriteOption,
+    RamOption,
     SubjectPatternOption,
-    open_named,
 )
-from leanseg.errors import InputError
+from leanseg.errors import InputError, SomeCasesFailedError
 
 if TYPE_CHECKING:
     from leanseg.datasets import Dataset
-    from leanseg.learning.jobs.training import Outcome
+    from leanseg.learning.jobs.judgement import Judgement
+    from leanseg.learning.jobs.training_run import Outcome
     from leanseg.plans import Plan
     from leanseg.progress import Progress
 
@@ -31,36 +40,61 @@ class ContradictionError(InputError):
         super().__init__(what=f"{options} were both given", why=why, fix=fix)
 
 
+class NoLimitError(InputError):
+    """Nothing says when training ends."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            what="neither --minutes nor --steps nor a plan with minutes says how long to train",
+            why="leanseg trains within the time you have",
+            fix="add --minutes 15 or --steps 5000, or set budget.minutes in the plan",
+        )
+
+
+class CasesNotJudgedError(SomeCasesFailedError):
+    """The model is there, but some validation cases could not be predicted or judged."""
+
+    def __init__(self, failed: int) -> None:
+        super().__init__(
+            what=f"{failed} validation case{'s' * (failed != 1)} failed",
+            why="the model is written all the same; a case that fails counts with the worst scores",
+            fix="correct the cases that are named above, and judge the model again: leanseg predict, leanseg evaluate",
+        )
+
+
 def train(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the run")],
+    out: OutFolderOption,
     dataset: DatasetArgument = None,
     plan: Annotated[Path | None, typer.Option(help="A plan made by leanseg plan; left out, one is made now")] = None,
-    network: Annotated[str | None, typer.Option(help="Network to plan with, e.g. distill_dsm_unet")] = None,
-    option: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the network, e.g. alpha=0.25")
-    ] = None,
-    fold: Annotated[int, typer.Option(help="Which fold to keep for validation")] = 0,
+    network: NetworkOption = None,
+    option: NetworkOptionsOption = None,
+    fold: Annotated[int | None, typer.Option(min=0, help="Which fold to keep for validation; default: 0")] = None,
     splits: Annotated[Path | None, typer.Option(help="Folds made by leanseg split; left out, five are made")] = None,
-    ram: Annotated[str | None, typer.Option(help="Memory to train in, e.g. 8GB")] = None,
+    ram: RamOption = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.1, help="Wall time of the whole command, validation and export included")
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="Wall time of the whole command, validation and export included; "
+            "with --resume the time of the interrupted part counts",
+        ),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Train this many steps instead, however long it takes")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: DeviceOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run")] = False,
     images: ImagesOption = None,
     labels: LabelsOption = None,
     subject_pattern: SubjectPatternOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print how it went as JSON")] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Train a network on one fold of a data set, and validate it as it will be deployed.
+    """Train a network on one fold, and judge it as deployed.
 
     Ctrl-C ends training early: the run can be resumed, and its package used.
 
-    Example: leanseg train Task04_Hippocampus --network distill_dsm_unet --minutes 15 -o runs/hippocampus
+    Example: leanseg train Task04_Hippocampus --minutes 15 -o runs/hippocampus
     """
     from leanseg.machine import process_seconds, share_cores
 
@@ -77,27 +111,34 @@ def train(
             "--resume": resume,
             "--overwrite": overwrite,
             "--splits": splits,
+            "--fold": fold,
+            "--device": device,
         }
     )
+    given = _refuse_early(out, plan, minutes, steps, resume=resume, overwrite=overwrite)
 
     from leanseg.cli.console import progress_bars
-    from leanseg.learning.jobs.training import Limits, start
-    from leanseg.learning.jobs.training import resume as go_on
-    from leanseg.plans import read_plan
 
     with progress_bars() as progress:
         opened = open_named(dataset, images, labels, subject_pattern, progress)
+
+        from leanseg.learning.export.torch_engine import resolve_device
+        from leanseg.learning.jobs.training import Limits, start
+        from leanseg.learning.jobs.training import resume as go_on
+
+        chosen_device = resolve_device(device or Device.AUTO)
         if resume:
-            outcome = go_on(opened, out, Limits(began, minutes, steps, device), progress=progress)
+            outcome = go_on(opened, out, Limits(began, minutes, steps), progress=progress)
         else:
-            chosen = read_plan(plan) if plan else _make_plan(opened, network, option or [], ram, minutes, progress)
-            limits = Limits(began, minutes or chosen.budget.minutes, steps, device)
+            chosen = given or _make_plan(opened, network, option or [], ram, minutes, progress)
+            limits = Limits(began, minutes or chosen.budget.minutes, steps, chosen_device)
             outcome = start(
-                opened, chosen, out, limits, fold=fold, splits=splits, overwrite=overwrite, progress=progress
+                opened, chosen, out, limits, fold=fold or 0, splits=splits, overwrite=overwrite, progress=progress
             )
     _show(outcome, began, as_json=as_json)
-    if outcome.evaluation is None:
+    if outcome.judgement is None:
         raise typer.Exit(_INTERRUPTED)
+    _tell_failures(outcome.judgement)
 
 
 # Pairs of options of which only one makes sense, with the reason.
@@ -110,13 +151,36 @@ _EXCLUSIVE = (
     ("--resume", "--plan", "a run goes on with its own plan"),
     ("--resume", "--network", "a run goes on with its own network"),
     ("--resume", "--splits", "a run goes on with its own folds"),
+    ("--resume", "--option", "a run goes on with its own network"),
+    ("--resume", "--ram", "a run goes on within its own memory budget"),
+    ("--resume", "--fold", "a run goes on with its own fold"),
+    ("--resume", "--device", "a run goes on where it began"),
 )
 
 
-def _refuse_contradictions(given: dict[str, object]) -> None:
+def _refuse_contradictions(options: dict[str, object]) -> None:
+    # --fold 0 is given, too.
+    given = {name for name, value in options.items() if value is not None and value is not False and value != []}
     for first, second, why in _EXCLUSIVE:
-        if given[first] and given[second]:
+        if first in given and second in given:
             raise ContradictionError(f"{first} and {second}", why, f"leave out {first} or {second}")
+
+
+def _refuse_early(
+    out: Path, plan: Path | None, minutes: float | None, steps: int | None, *, resume: bool, overwrite: bool
+) -> "Plan | None":
+    """Return the plan that was given; refuse what can be refused before torch is loaded or the data set is read."""
+    from leanseg.learning.jobs.run_folder import RunFolder
+    from leanseg.plans import read_plan
+
+    if resume:
+        RunFolder(out).read()
+        return None
+    RunFolder(out).refuse_if_used(overwrite=overwrite)
+    given = read_plan(plan) if plan else None
+    if minutes is None and steps is None and (given is None or given.budget.minutes is None):
+        raise NoLimitError
+    return given
 
 
 def _make_plan(
@@ -127,7 +191,7 @@ def _make_plan(
     minutes: float | None,
     progress: "Progress",
 ) -> "Plan":
-    from leanseg.cli.options import parse_options
+    from leanseg.cli.network_options import parse_options
     from leanseg.datasets import fingerprint
     from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
     from leanseg.plans import read_budget
@@ -138,6 +202,7 @@ def _make_plan(
 
 
 def _show(outcome: "Outcome", began: float, *, as_json: bool) -> None:
+    from leanseg.cli.closing import close
     from leanseg.cli.console import show_json
 
     seconds = time.monotonic() - began
@@ -150,17 +215,29 @@ def _show(outcome: "Outcome", began: float, *, as_json: bool) -> None:
 
         show_evaluation(outcome.evaluation)
     typer.echo(f"{record.results['steps']} steps, {seconds / 60:.1f} minutes{_memory(record.results)}")
-    typer.echo(f"package: {outcome.folder.package}")
-    if outcome.evaluation is None:
-        typer.echo(f"interrupted; go on with: leanseg train DATASET --resume -o {outcome.folder.root}")
-    else:
-        typer.echo(f"report:  {outcome.evaluation.folder}")
-        typer.echo(f"use it:  leanseg predict {outcome.folder.root} SCANS -o OUT")
+    run = outcome.folder.root
+    if outcome.judgement is None:
+        close(run, "interrupted; its package works", then=f"leanseg train DATASET --resume -o {run}")
+        return
+    report = f", report in {outcome.evaluation.folder.relative_to(run)}" if outcome.evaluation else ""
+    close(run, f"model in package{report}", then=f"leanseg predict {run} SCANS -o OUT")
+
+
+def _tell_failures(judgement: "Judgement") -> None:
+    from leanseg.cli.failures import tell
+
+    for failure in judgement.failures:
+        tell(failure.error)
+    # What was not predicted counts as failed in the report, too, where there is one.
+    failed = len(judgement.evaluation.failures) if judgement.evaluation else len(judgement.failures)
+    if failed:
+        tell(CasesNotJudgedError(failed))
+        raise SystemExit(CasesNotJudgedError.exit_code)
 
 
 def _memory(results: dict[str, float | int | str | None]) -> str:
     """Return the peak memory and how far off the plan's estimate was."""
-    from leanseg.plans.budget import show_bytes
+    from leanseg.plans import show_bytes
 
     peak, estimate = results.get("peak_rss_bytes"), results.get("estimated_ram_bytes")
     if not isinstance(peak, int):

@@ -1,0 +1,65 @@
+"""What leanseg train refuses before it loads anything heavy. Whole trainings are in tests/e2e."""
+
+import json
+import sys
+
+import pytest
+
+RESUMED = {
+    "--fold": "0",
+    "--device": "cpu",
+    "--ram": "4GB",
+    "--option": "alpha=0.25",
+    "--splits": "splits.json",
+    "--plan": "plan.json",
+    "--network": "unet2d",
+}
+
+
+@pytest.fixture
+def refused(leanseg, tmp_path, monkeypatch):
+    """A function that runs leanseg train on a missing data set and asserts that it was refused without torch."""
+
+    def train(*options):
+        for module in ("torch", "pytorch_lightning", "monai", "scipy", "openvino"):
+            monkeypatch.setitem(sys.modules, module, None)  # importing it is an ImportError
+        done = leanseg("train", tmp_path / "nowhere", "-o", tmp_path / "run", *options)
+        assert done.code == 2
+        assert "nowhere" not in done.err
+        return done.err
+
+    return train
+
+
+@pytest.mark.parametrize("option", RESUMED)
+def test_a_resumed_run_keeps_what_it_was_started_with(option, refused):
+    said = refused("--resume", option, RESUMED[option])
+    assert f"--resume and {option} were both given" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--plan", "plan.json", "--network", "unet2d"], "--plan and --network"),
+        (["--minutes", "1", "--steps", "1"], "--minutes and --steps"),
+        (["--resume", "--overwrite"], "--resume and --overwrite"),
+        (["--resume"], "run.json"),
+        (["--steps", "1", "--device", "gpu"], "--device"),
+        (["--fold", "1"], "--minutes 15"),
+    ],
+)
+def test_what_cannot_work_is_refused_at_once(options, said, refused):
+    assert said in refused(*options)
+
+
+def test_a_folder_in_use_is_refused_at_once(refused, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    assert "is not empty" in refused("--steps", "1")
+    assert "is not a run" in refused("--steps", "1", "--overwrite")
+    assert (tmp_path / "run" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_mistyped_plan_is_refused_at_once(refused, tmp_path):
+    (tmp_path / "plan.json").write_text(json.dumps({"nonsense": 1}))
+    assert "plan.json" in refused("--plan", tmp_path / "plan.json")
