@@ -12,6 +12,7 @@ _OWN_CGROUPS = Path("/proc/self/cgroup")
 _CGROUPS = Path("/sys/fs/cgroup")
 _TRIM_THRESHOLD = -1  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
 _MMAP_THRESHOLD = -3
+_LONGEST_START = 60.0  # seconds
 
 
 def cores() -> int:
@@ -47,10 +48,14 @@ def peak_rss_bytes() -> int:
 
 
 def process_seconds() -> float:
-    """Return how long ago this process was started, in seconds: imports count as time a person waits."""
+    """Return how long ago this process was started, in seconds: imports count as time a person waits.
+
+    0 in a process that is older than any start takes: there a command was called, not started.
+    """
     import psutil
 
-    return max(0.0, time.time() - float(psutil.Process().create_time()))
+    seconds = time.time() - float(psutil.Process().create_time())
+    return seconds if 0 <= seconds <= _LONGEST_START else 0.0
 
 
 def share_cores() -> None:

@@ -57,7 +57,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         with _explaining(path, temporary):
             yield temporary
-            with temporary.open("rb") as written:
+            with temporary.open("r+b") as written:  # Windows syncs only what may be written
                 os.fsync(written.fileno())
             temporary.replace(path)
     finally:

@@ -21,10 +21,10 @@ def test_statistics_keep_their_digits_far_from_zero():
     assert mean_and_sd(channel) == pytest.approx((30_000.5, 0.5), rel=1e-9)
 
 
-def test_zscore_nonzero_looks_at_nonzero_voxels_and_keeps_zeros():
+def test_zscore_content_looks_at_voxels_that_are_not_background():
     channel = np.random.default_rng(0).uniform(5, 9, size=(4, 5, 6)).astype(np.float32)
     channel[:2] = 0
-    result = normalised(channel, Normalisation(scheme="zscore_nonzero"))
+    result = normalised(channel, Normalisation(scheme="zscore_content"))
     assert (result[:2] == 0).all()
     assert result[2:].mean() == pytest.approx(0, abs=1e-5)
     assert result[2:].std() == pytest.approx(1, abs=1e-5)
@@ -37,7 +37,7 @@ def test_clip_cuts_and_uses_the_statistics_of_the_data_set():
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, 1.1e7, -0.1])
-@pytest.mark.parametrize("scheme", ["zscore", "zscore_nonzero"])
+@pytest.mark.parametrize("scheme", ["zscore", "zscore_content"])
 def test_a_constant_scan_becomes_zeros_not_nan(value, scheme):
     result = normalised(np.full((7, 8, 9), value, dtype=np.float32), Normalisation(scheme=scheme))
     assert (result == 0).all()

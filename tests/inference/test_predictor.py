@@ -59,7 +59,7 @@ def geometry_of(shape, spacing, orientation):
 def test_labels_are_where_the_scan_has_them_in_any_orientation(shape, spacing, orientation, crop, seed, shades):
     image = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
     image[: shape[0] // 3] = 0
-    plan = plan_of(spacing=spacing[::-1], crop_to_nonzero=crop)
+    plan = plan_of(spacing=spacing[::-1], crop_to_content=crop)
     labels = Predictor(plan, Thresholds()).labels(image[None], geometry_of(shape, spacing, orientation))
     assert labels.dtype == np.uint8
     np.testing.assert_array_equal(labels, shades(image))

@@ -32,7 +32,7 @@ def geometry_of(shape, spacing=(1.0, 1.0, 1.0), orientation=((0, 1, 2), (1, 1, 1
 def plain(spacing=(1.0, 1.0, 1.0), crop=False, channels=1, scheme="none", orientation="SAR"):
     return Preprocessing(
         spacing=spacing,
-        crop_to_nonzero=crop,
+        crop_to_content=crop,
         orientation=orientation,
         normalisation=(Normalisation(scheme=scheme),) * channels,
     )
@@ -49,7 +49,7 @@ def test_any_of_the_48_orientations_comes_out_the_same_and_goes_back(orientation
     np.testing.assert_array_equal(prepared.restore(scores), scan)
 
 
-def test_outside_the_nonzero_box_the_label_is_background():
+def test_outside_the_content_box_the_label_is_background():
     scan = np.zeros((2, 8, 9, 10), dtype=np.float32)
     scan[0, 2:5, 3:6, 4:8] = 1
     scan[1, 2:6, 3:4, 4:5] = 1

@@ -3,8 +3,8 @@
 from leanseg.inference.cohort import Failure, Summary, predict_cases
 from leanseg.inference.engines import Engine, open_engine
 from leanseg.inference.predictor import Predictor
-from leanseg.inference.preprocessing import Grid, Prepared, prepare, prepare_labels
-from leanseg.inference.sliding_window import fuse
+from leanseg.inference.preprocessing import Grid, Prepared, is_resampled, prepare, prepare_labels, resampled_size
+from leanseg.inference.sliding_window import fuse, tile_count
 
 __all__ = [
     "Engine",
@@ -14,8 +14,11 @@ __all__ = [
     "Prepared",
     "Summary",
     "fuse",
+    "is_resampled",
     "open_engine",
     "predict_cases",
     "prepare",
     "prepare_labels",
+    "resampled_size",
+    "tile_count",
 ]

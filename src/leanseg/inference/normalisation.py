@@ -16,16 +16,19 @@ from leanseg.plans import Normalisation
 Float32 = NDArray[np.float32]
 
 
-def normalised(channel: NDArray[Any], scheme: Normalisation) -> Float32:
-    """Return `channel` (D, H, W) as contiguous float32, normalised by `scheme`. The input is left as it is."""
+def normalised(channel: NDArray[Any], scheme: Normalisation, background: float = 0.0) -> Float32:
+    """Return `channel` (D, H, W) as contiguous float32, normalised by `scheme`. The input is left as it is.
+
+    background: the value that zscore_content leaves out; see `leanseg.kernels.background_value`.
+    """
     result = np.array(channel, dtype=np.float32, order="C")
     match scheme.scheme:
         case "zscore":
             _standardise(result, *mean_and_sd(result))
-        case "zscore_nonzero":
-            zero = result == 0
-            _standardise(result, *mean_and_sd(result, without_zeros=True))
-            result[zero] = 0
+        case "zscore_content":
+            empty = result == background
+            _standardise(result, *mean_and_sd(result, without=background))
+            result[empty] = 0
         case "clip":
             np.clip(result, scheme.low, scheme.high, out=result)
             _standardise(result, scheme.mean or 0.0, scheme.sd or 0.0)
@@ -34,22 +37,22 @@ def normalised(channel: NDArray[Any], scheme: Normalisation) -> Float32:
     return result
 
 
-def mean_and_sd(channel: Float32, *, without_zeros: bool = False) -> tuple[float, float]:
-    """Return mean and standard deviation of the voxels of `channel` (D, H, W), or of those that are not 0.
+def mean_and_sd(channel: Float32, *, without: float | None = None) -> tuple[float, float]:
+    """Return mean and standard deviation of the voxels of `channel` (D, H, W), or of those that are not `without`.
 
     Two passes, as the difference of large sums would lose the digits that matter. No voxel at all gives (0, 0).
     """
-    count = sum(part.size for part in _parts(channel, without_zeros=without_zeros))
+    count = sum(part.size for part in _parts(channel, without=without))
     if not count:
         return 0.0, 0.0
-    mean = math.fsum(float(part.sum()) for part in _parts(channel, without_zeros=without_zeros)) / count
-    squares = math.fsum(float(np.square(part - mean).sum()) for part in _parts(channel, without_zeros=without_zeros))
+    mean = math.fsum(float(part.sum()) for part in _parts(channel, without=without)) / count
+    squares = math.fsum(float(np.square(part - mean).sum()) for part in _parts(channel, without=without))
     return mean, math.sqrt(squares / count)
 
 
-def _parts(channel: Float32, *, without_zeros: bool) -> Iterator[NDArray[np.float64]]:
+def _parts(channel: Float32, *, without: float | None) -> Iterator[NDArray[np.float64]]:
     for piece in channel:
-        yield (piece[piece != 0] if without_zeros else piece).astype(np.float64)
+        yield (piece if without is None else piece[piece != without]).astype(np.float64)
 
 
 def _standardise(values: Float32, mean: float, sd: float) -> None:

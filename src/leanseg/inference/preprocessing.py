@@ -1,6 +1,6 @@
 """From a scan to the plan's grid, and from scores on that grid back to labels on the scan's own.
 
-The order is fixed: turn to the plan's orientation, crop to the box of voxels other than 0 (if the plan says so),
+The order is fixed: turn to the plan's orientation, crop to the box of what is not background (if the plan says so),
 normalise, resample. Intensities are normalised before resampling and by the voxels of the box, all of which belong to
 the scan: interpolated values would blunt the standard deviation, and air that the crop removes would dilute it.
 The sizes of both grids agree in mm, not in voxels: an axis of n voxels of s mm becomes round(n * s / target), at least
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from leanseg.errors import InputError
 from leanseg.inference.normalisation import normalised
-from leanseg.kernels import labels_of_scores, nonzero_box, resample, resample_labels
+from leanseg.kernels import background_value, content_box, labels_of_scores, resample, resample_labels
 from leanseg.plans import Preprocessing
 from leanseg.volumes import (
     Geometry,
@@ -129,7 +129,7 @@ def prepare(
         raise GridTooLargeError(grid.shape, orientation_spacing(geometry.affine, preprocessing.orientation), cap)
     result = np.empty((len(array), *grid.shape), dtype=np.float32)
     for channel, scheme, target in zip(array, preprocessing.normalisation, result, strict=True):
-        target[...] = resample(normalised(grid.kept(channel), scheme)[None], grid.shape)[0]
+        target[...] = resample(normalised(grid.kept(channel), scheme, background_value(channel))[None], grid.shape)[0]
     return Prepared(result, grid)
 
 
@@ -153,7 +153,7 @@ def prepare_labels(labels: NDArray[np.integer[Any]], grid: Grid, values: tuple[i
 
 def _grid(array: NDArray[Any], geometry: Geometry, preprocessing: Preprocessing) -> Grid:
     turned = to_orientation(array, geometry.affine, preprocessing.orientation)
-    box = _nonzero_box(turned) if preprocessing.crop_to_nonzero else _whole(turned)
+    box = _content_box(turned) if preprocessing.crop_to_content else _whole(turned)
     spacing = orientation_spacing(geometry.affine, preprocessing.orientation)
     depth, height, width = (
         resampled_size(stop - start, mm, target)
@@ -172,8 +172,8 @@ def resampled_size(voxels: int, spacing: float, target: float) -> int:
     return max(1, round(voxels * spacing / target)) if is_resampled(spacing, target) else voxels
 
 
-def _nonzero_box(array: NDArray[Any]) -> Box:
-    depth, height, width = ((side.start, side.stop) for side in nonzero_box(array))
+def _content_box(array: NDArray[Any]) -> Box:
+    depth, height, width = ((side.start, side.stop) for side in content_box(array))
     return depth, height, width
 
 

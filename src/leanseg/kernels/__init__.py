@@ -1,7 +1,7 @@
 """Hot loops on numpy arrays: resampling, and scores to labels. Nothing heavier than numpy is imported."""
 
-from leanseg.kernels.boxes import bounding_box, nonzero_box
+from leanseg.kernels.boxes import background_value, bounding_box, content_box
 from leanseg.kernels.label_fusion import labels_of_scores, resample_labels
 from leanseg.kernels.resampling import resample
 
-__all__ = ["bounding_box", "labels_of_scores", "nonzero_box", "resample", "resample_labels"]
+__all__ = ["background_value", "bounding_box", "content_box", "labels_of_scores", "resample", "resample_labels"]

@@ -32,11 +32,12 @@ class Data(Strict):
 class Normalisation(Strict):
     """How the intensities of one channel become numbers around 0.
 
-    zscore: by mean and sd of the whole scan. zscore_nonzero: of its voxels that are not 0 (skull-stripped MR);
-    zeros stay 0. clip: cut to [low, high], then by the data set's `mean` and `sd` (CT). none: left alone.
+    zscore: by mean and sd of the whole scan. zscore_content: of the voxels that are not background (skull-stripped
+    MR), which becomes 0; the background is the value in a scan's corners. clip: cut to [low, high], then by the data
+    set's `mean` and `sd` (CT). none: left alone.
     """
 
-    scheme: Literal["zscore", "zscore_nonzero", "clip", "none"] = "zscore"
+    scheme: Literal["zscore", "zscore_content", "clip", "none"] = "zscore"
     low: float | None = None
     high: float | None = None
     mean: float | None = None
@@ -57,7 +58,9 @@ class Preprocessing(Strict):
 
     orientation: str = "SAR"
     spacing: tuple[Positive, Positive, Positive]
-    crop_to_nonzero: bool = Field(False, description="work only on the box that holds voxels other than 0")
+    crop_to_content: bool = Field(
+        False, description="work only on the box that holds voxels other than the value in the scan's corners"
+    )
     normalisation: tuple[Normalisation, ...]
 
     @field_validator("orientation")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.errors import LeansegError
-from leanseg.inference.engines import Engine
+from leanseg.inference import Engine
 
 _LEAST_AGREEMENT = 0.999  # share of voxels with the same label
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from leanseg.datasets import Case
 from leanseg.datasets.parallel import in_order, workers_for
 from leanseg.errors import InputError
-from leanseg.inference.preprocessing import prepare, prepare_labels
+from leanseg.inference import prepare, prepare_labels
 from leanseg.machine import ram_bytes
 from leanseg.plans import Plan
 from leanseg.progress import Progress

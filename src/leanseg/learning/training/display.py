@@ -9,7 +9,7 @@ from leanseg.learning.training.clock import Clock
 from leanseg.learning.training.curves import Curves
 from leanseg.learning.training.milestones import Milestones
 from leanseg.machine import rss_bytes
-from leanseg.plans.budget import show_bytes
+from leanseg.plans import show_bytes
 from leanseg.progress import Progress
 
 _SECONDS_BETWEEN = 0.5

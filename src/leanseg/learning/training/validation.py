@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leanseg.evaluation.overlap import dice
-from leanseg.inference.engines import Engine
-from leanseg.inference.sliding_window import fuse
+from leanseg.evaluation import dice
+from leanseg.inference import Engine, fuse
 from leanseg.learning.training.cache import CachedCase
 from leanseg.plans import Plan
 
