@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -159,10 +160,13 @@ def test_too_few_cases_are_named(decathlon, cases, severity):
     assert problems_of(decathlon(cases)) == {(None, "too few cases", severity)}
 
 
-def test_unlabelled_scans_are_checked_too(decathlon):
+def test_what_is_wrong_with_unlabelled_scans_is_a_warning(decathlon):
     written = decathlon(6)
-    written.describe(test=["./imagesTs/new.nii.gz"])
-    assert problems_of(written) == {("new", "missing file", "error")}
+    written.describe(test=["./imagesTs/new.nii.gz", "./imagesTs/twin.nii.gz"])
+    (written.root / "imagesTs").mkdir()
+    shutil.copy(written.image(0), written.root / "imagesTs" / "twin.nii.gz")
+    assert problems_of(written) == {("new", "missing file", "warning"), ("twin", "duplicate image", "warning")}
+    assert check_dataset(open_dataset(written.root)).passed
 
 
 def test_no_problem_hides_another(nnunet, write_volume, new_image, new_label):

@@ -86,9 +86,9 @@ def test_the_box_of_nonzero_voxels_is_measured(nnunet, write_volume, new_image):
         array[box] = new_image(channel)[box]
         write_volume(written.image(0, channel), array)
     result = fingerprint(open_dataset(written.root))
-    assert result.cases[0].nonzero_shape == (4, 2, 2)
-    assert result.nonzero_share == pytest.approx(16 / 210)
-    assert [channel.zero_share for channel in result.channels] == pytest.approx([1 - 4 / 210, 1 - 6 / 210])
+    assert result.cases[0].content_shape == (4, 2, 2)
+    assert result.content_share == pytest.approx(16 / 210)
+    assert [channel.background_share for channel in result.channels] == pytest.approx([1 - 4 / 210, 1 - 6 / 210])
 
 
 def test_a_second_time_it_comes_from_the_cache(decathlon):
@@ -114,6 +114,20 @@ def test_one_changed_voxel_is_noticed(decathlon, write_volume, new_image):
     array[0, 0, 0] += 1
     write_volume(written.image(0), array)
     assert fingerprint(open_dataset(written.root)).channels != first.channels
+
+
+def test_one_changed_voxel_beside_a_detached_header_is_noticed(decathlon):
+    written = decathlon(2)
+    header, data = written.root / "imagesTr" / "case_a.mhd", written.root / "imagesTr" / "case_a.raw"
+    header.write_text(
+        "NDims = 3\nDimSize = 6 7 5\nElementType = MET_UCHAR\n"
+        "TransformMatrix = -1 0 0 0 -1 0 0 0 1\nElementDataFile = case_a.raw\n"
+    )
+    data.write_bytes(bytes(range(210)))
+    written.describe(training=[{**written.content["training"][0], "image": "./imagesTr/case_a.mhd"}])
+    first = fingerprint(open_dataset(written.root))
+    data.write_bytes(bytes(range(1, 211)))
+    assert fingerprint(open_dataset(written.root)).channels[0].mean == first.channels[0].mean + 1
 
 
 def test_renamed_classes_are_noticed(decathlon):

@@ -39,6 +39,15 @@ def test_decathlon_test_scans_are_the_unlabelled_cases(decathlon):
     assert unlabelled[0].label is None
 
 
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [(["x_0000", "x_0001", "y_0000"], ["x_0000", "x_0001", "y"]), (["x", "x_0000"], ["x", "x_0000"])],
+)
+def test_decathlon_names_lose_a_channel_number_only_where_it_counts_no_cases(decathlon, files, names):
+    root = decathlon(2).describe(test=[f"./imagesTs/{name}.nii.gz" for name in files])
+    assert [case.name for case in open_dataset(root).unlabelled] == names
+
+
 def test_decathlon_subjects_come_from_the_training_entries(decathlon):
     written = decathlon(2)
     entries = [{**entry, "subject": 7} for entry in written.content["training"]]

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -7,11 +8,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from leanseg.datasets import Case, Dataset
+from leanseg.datasets.folders import NotLabelMapsError
 from leanseg.evaluation import evaluate
 from leanseg.evaluation.cohort import ToleranceError
 from leanseg.evaluation.conventions import CONVENTIONS
 from leanseg.evaluation.pairing import NothingToJudgeError
-from leanseg.evaluation.report import OutputHoldsInputError
+from leanseg.evaluation.report import NotAReportError, OutputHoldsInputError
 from leanseg.progress import Progress
 from leanseg.storage import OutputNotEmptyError
 
@@ -131,7 +134,7 @@ def test_a_class_in_neither_is_an_empty_cell_and_not_in_n(folders):
 def test_given_labels_come_first_and_other_values_are_reported(folders):
     evaluation = evaluate(*folders, labels={"background": 0, "first": 1})
     assert list(evaluation.cohort.classes) == ["first"]
-    assert evaluation.record["voxels_without_a_class"] == dict.fromkeys("abcd", 45)
+    assert evaluation.record["voxels_without_a_class"] == dict.fromkeys("abcd", 90)  # class 2 of both label maps
 
 
 def test_the_order_of_pictures_is_that_of_mean_dice(folders):
@@ -182,6 +185,41 @@ def test_an_output_folder_that_holds_the_input_is_refused(folders):
         with pytest.raises(OutputHoldsInputError):
             evaluate(predictions, references, out, overwrite=True)
     assert (predictions / "a.nii.gz").is_file()
+
+
+def test_files_of_an_opened_data_set_are_guarded_wherever_they_lie(folders, tmp_path):
+    predictions, references, out = folders
+    evaluate(predictions, references, out)
+    label = references / "a.nii.gz"
+    write(out / "scan.nii.gz", np.ones(SHAPE))
+    dataset = Dataset("d", tmp_path / "elsewhere", ("MRI",), {"background": 0, "organ": 1}, ())
+    for image in (out / "scan.nii.gz", label):
+        cases = (Case("a", (image,), label if image != label else out / "scan.nii.gz"),)
+        with pytest.raises(OutputHoldsInputError, match="scan"):
+            evaluate(predictions, dataclasses.replace(dataset, cases=cases), out, overwrite=True)
+
+
+@pytest.mark.parametrize("content", [None, "not JSON", "[]", '{"mine": 1}'])
+def test_only_an_earlier_report_is_ever_replaced(folders, tmp_path, content):
+    predictions, references, _ = folders
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "thesis.txt").touch()
+    if content is not None:
+        (study / "metrics.json").write_text(content)
+    for out in (study, study / "thesis.txt"):
+        with pytest.raises(NotAReportError):
+            evaluate(predictions, references, out, overwrite=True)
+    assert (study / "thesis.txt").is_file()
+
+
+def test_scans_instead_of_references_are_refused(tmp_path):
+    values = np.arange(math.prod(SHAPE)).reshape(SHAPE)
+    for side in "pr":
+        (tmp_path / side).mkdir()
+        nib.save(nib.Nifti1Image(values.astype(np.int16), AFFINE), tmp_path / side / "a.nii.gz")
+    with pytest.raises(NotLabelMapsError):
+        evaluate(tmp_path / "p", tmp_path / "r", tmp_path / "o")
 
 
 def test_references_without_any_class_are_refused_and_nothing_is_written(tmp_path):

@@ -68,8 +68,9 @@ def test_a_failed_case_is_not_counted_for_classes_its_reference_lacks():
     assert all(math.isnan(value) for value in failed["spleen"].values())
 
 
-def test_values_without_a_name_are_reported():
-    _, unnamed = score_case(labels(1, 7), labels(1, 4), CLASSES, RULER)
+@pytest.mark.parametrize("maps", [(labels(1, 7), labels(1, 4)), (labels(1, 4), labels(1, 7))])
+def test_values_without_a_name_are_reported_for_either_map(maps):
+    _, unnamed = score_case(*maps, CLASSES, RULER)
     assert unnamed == 40
 
 

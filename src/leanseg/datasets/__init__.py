@@ -4,8 +4,10 @@ from leanseg.datasets.cache_folder import cache_folder
 from leanseg.datasets.cases import Case, Dataset
 from leanseg.datasets.checking import CheckReport, Problem, check_dataset
 from leanseg.datasets.fingerprint import Fingerprint, fingerprint
-from leanseg.datasets.folders import open_folders
+from leanseg.datasets.folders import classes_in, open_folders
 from leanseg.datasets.layouts import open_dataset
+from leanseg.datasets.measurement import NoLabelError
+from leanseg.datasets.parallel import in_order, workers_for
 from leanseg.datasets.scans import find_cases
 from leanseg.datasets.splits import Fold, Splits, make_splits, read_splits, write_splits
 from leanseg.datasets.subjects import with_subjects
@@ -16,16 +18,20 @@ __all__ = [
     "Dataset",
     "Fingerprint",
     "Fold",
+    "NoLabelError",
     "Problem",
     "Splits",
     "cache_folder",
     "check_dataset",
+    "classes_in",
     "find_cases",
     "fingerprint",
+    "in_order",
     "make_splits",
     "open_dataset",
     "open_folders",
     "read_splits",
     "with_subjects",
+    "workers_for",
     "write_splits",
 ]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from leanseg.datasets.cases import Case, Dataset
 from leanseg.datasets.examination import Examination, Kind, Problem, examine
-from leanseg.datasets.reading import in_order, workers_for
+from leanseg.datasets.parallel import in_order, workers_for
 from leanseg.datasets.splits import FEWEST_FOLDS
 from leanseg.datasets.subjects import cases_without_subject
 from leanseg.progress import Progress
@@ -55,7 +55,8 @@ class CheckReport(BaseModel):
 def check_dataset(dataset: Dataset, progress: Progress | None = None) -> CheckReport:
     """Read every file of every case and report all problems; none stops the others.
 
-    Several cases are read at a time, within a quarter of the machine's memory. Never raises for what is in a file.
+    Problems of cases without labels are warnings: nothing is trained on them. Several cases are read at a time,
+    within a quarter of the machine's memory. Never raises for what is in a file.
     """
     cases = [*dataset.cases, *dataset.unlabelled]
     workers = workers_for(cases)
@@ -65,7 +66,7 @@ def check_dataset(dataset: Dataset, progress: Progress | None = None) -> CheckRe
         )
     )
     counts = _cases_per_class(dataset, examinations)
-    problems = [problem for found in examinations for problem in found.problems]
+    problems = [_weighed(problem, found.case) for found in examinations for problem in found.problems]
     problems += _duplicates(examinations)
     problems += _absent_classes(dataset, counts)
     problems += _subjects(dataset)
@@ -81,6 +82,10 @@ def check_dataset(dataset: Dataset, progress: Progress | None = None) -> CheckRe
     )
 
 
+def _weighed(problem: Problem, case: Case) -> Problem:
+    return problem if case.label is not None else problem.model_copy(update={"severity": "warning"})
+
+
 def _duplicates(examinations: Sequence[Examination]) -> Iterable[Problem]:
     owners: dict[tuple[str, ...], list[Case]] = defaultdict(list)
     for found in examinations:
@@ -90,13 +95,14 @@ def _duplicates(examinations: Sequence[Examination]) -> Iterable[Problem]:
         for other in others:
             # One patient's cases always stay on one side of a fold; anybody else's twin leaks.
             harmless = first.subject is not None and first.subject == other.subject
-            yield Problem(
+            problem = Problem(
                 case=other.name,
                 kind="duplicate image",
                 severity="warning" if harmless else "error",
                 what=f"has the same voxels as {first.name}",
                 fix="remove one of the two, or it may train and validate the same network",
             )
+            yield _weighed(problem, other)
 
 
 def _cases_per_class(dataset: Dataset, examinations: Sequence[Examination]) -> dict[str, int]:

@@ -3,6 +3,8 @@
 Source: Antonelli et al., The Medical Segmentation Decathlon (arXiv 2106.05735), and its distributed dataset.json.
 """
 
+import dataclasses
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,7 @@ def open_decathlon(document: Path, content: dict[str, Any]) -> Dataset:
     description = validated(document, content, _Description)
     cases = [_case(document, index, entry) for index, entry in enumerate(description.training)]
     unlabelled = [_unlabelled(document, index, entry) for index, entry in enumerate(description.test)]
-    cases, unlabelled = _without_twins(cases), _without_twins(unlabelled)
+    cases, unlabelled = (_shortened(_without_twins(each)) for each in (cases, unlabelled))
     refuse_duplicates(cases, f"{document}: training")
     refuse_duplicates(unlabelled, f"{document}: test")
     return Dataset(
@@ -74,11 +76,19 @@ def _unlabelled(document: Path, index: int, entry: str | _Unlabelled) -> Case:
 
 def _name(document: Path, key: str, image: Path) -> str:
     try:
-        stem = stem_of(image)
+        return stem_of(image)
     except InputError as error:
         raise DocumentError(document, key, error.what, error.fix) from error
-    name, channel = split_channel(stem)
-    return name if channel == 0 else stem
+
+
+def _shortened(cases: list[Case]) -> list[Case]:
+    """Name a_0000 just a, unless that is the name of others, too: then the digits count cases, not channels."""
+    alike = Counter(split_channel(case.name)[0] for case in cases)
+    return [
+        dataclasses.replace(case, name=name) if channel == 0 and alike[name] == 1 else case
+        for case in cases
+        for name, channel in (split_channel(case.name),)
+    ]
 
 
 def _without_twins(cases: list[Case]) -> list[Case]:

@@ -1,6 +1,5 @@
 """JSON that other people wrote: read within limits, checked against a model, refused with the key's path."""
 
-import difflib
 import json
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -8,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from leanseg.errors import InputError
+from leanseg.errors import InputError, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -98,12 +97,6 @@ def inner_path(document: Path, key: str, text: str) -> Path:
     return document.parent / posix
 
 
-def closest(word: str, options: Sequence[str]) -> str:
-    """Return "did you mean 'x'?" for the option nearest to `word`, or an empty text."""
-    near = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else ""
-
-
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) < len(pairs):
@@ -126,6 +119,6 @@ def _reason(message: str) -> str:
 
 def _fix(key: str, kind: str, value: dict[str, Any]) -> str:
     if kind == "missing" and "." not in key:
-        near = closest(key, list(value))
+        near = did_you_mean(key, value)
         return f"add {key!r}" + (f" ({near.removesuffix('?')} spelled wrong?)" if near else "")
     return f"correct {key!r} with a text editor"

@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from leanseg.datasets.cases import Case, Dataset
-from leanseg.datasets.documents import closest
 from leanseg.datasets.labels import count_values
-from leanseg.errors import InputError
-from leanseg.volumes import Geometry, read_channels, read_labels
-from leanseg.volumes.errors import NotFiniteError
+from leanseg.errors import InputError, did_you_mean
+from leanseg.volumes import (
+    Geometry,
+    GeometryMismatchError,
+    NotFiniteError,
+    read_channels,
+    read_labels,
+    require_same_grid,
+)
 
 Value = TypeVar("Value")
 
@@ -137,7 +142,8 @@ def _read(found: Examination, path: Path, read: Callable[[], Value]) -> Value | 
 def _missing_fix(path: Path) -> str:
     near = ""
     if path.parent.is_dir():
-        near = closest(path.name, [entry.name for entry in path.parent.iterdir() if not entry.name.startswith("._")])
+        names = (entry.name for entry in path.parent.iterdir() if not entry.name.startswith("._"))
+        near = did_you_mean(path.name, names)
     return f"add it, or remove its case from the data set ({near})" if near else "add it, or remove its case"
 
 
@@ -152,17 +158,10 @@ def _examine_grids(found: Examination, grids: "list[tuple[Path, Geometry]]") -> 
         fix = "look whether the header's spacing is right: it is in mm"
         found.note("spacing", f"{first_path.name}: voxels of {text} mm are very long", fix, "warning")
     for path, grid in grids[1:]:
-        if not first.matches(grid):
-            what = f"{path.name} is not on the grid of {first_path.name}: {_difference(first, grid)}"
-            fix = "resample one onto the grid of the other, or check that they belong to the same case"
-            found.note("geometry", what, fix)
-
-
-def _difference(first: "Geometry", other: "Geometry") -> str:
-    if first.shape != other.shape:
-        sizes = [" x ".join(map(str, grid.shape)) for grid in (other, first)]
-        return f"{sizes[0]} voxels instead of {sizes[1]}"
-    return f"corners lie up to {first.corner_distance(other):.4g} mm apart"
+        try:
+            require_same_grid(Path(first_path.name), first, Path(path.name), grid)
+        except GeometryMismatchError as error:
+            found.note("geometry", error.what, error.fix)
 
 
 def _digest(channel: NDArray[np.float32]) -> str:

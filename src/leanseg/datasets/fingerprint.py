@@ -17,19 +17,21 @@ from leanseg.datasets.cache_folder import cache_folder
 from leanseg.datasets.cases import Case, Dataset, NoCasesError
 from leanseg.datasets.intensities import percentiles, pooled
 from leanseg.datasets.measurement import Measurement, Spacing, Triple, measure
-from leanseg.datasets.reading import in_order, workers_for
+from leanseg.datasets.parallel import in_order, workers_for
+from leanseg.errors import InputError
 from leanseg.progress import Progress
 from leanseg.storage import CannotWriteError, write_text
+from leanseg.volumes import files_of
 
 # Part of the cache's key: raise it whenever the numbers below are computed differently.
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class CaseFingerprint(BaseModel):
     """One case. Shape and spacing (mm) are along the file's axes X, Y, Z, which grow to the sides `axcodes` names.
 
-    voxels: per class. nonzero_shape: size, along the same axes, of the smallest box that holds every voxel in which
-    some channel is not exactly zero.
+    voxels: per class. content_shape: size, along the same axes, of the smallest box that holds every voxel in which
+    some channel is not background (the value in its corners).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,13 +41,13 @@ class CaseFingerprint(BaseModel):
     spacing: Spacing
     axcodes: str
     voxels: dict[str, int]
-    nonzero_shape: Triple
+    content_shape: Triple
 
 
 class ChannelFingerprint(BaseModel):
     """Intensities of one channel, inside the foreground (all classes but background) and in whole images.
 
-    Percentiles come from up to 10,000 foreground voxels of each case. zero_share: voxels that are exactly zero.
+    Percentiles come from up to 10,000 foreground voxels of each case. background_share: voxels that are background.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,7 +60,7 @@ class ChannelFingerprint(BaseModel):
     foreground_percentile_99_5: float
     mean: float
     sd: float
-    zero_share: float
+    background_share: float
 
 
 class ClassFingerprint(BaseModel):
@@ -74,20 +76,20 @@ class ClassFingerprint(BaseModel):
 class Fingerprint(BaseModel):
     """All labelled cases together. Shapes and spacings (mm) are along Right, Anterior, Superior.
 
-    nonzero_share: voxels inside the cases' nonzero boxes; well below 1, cropping to these boxes saves work.
+    content_share: voxels inside the boxes of the cases' content; well below 1, cropping to these boxes saves work.
     content: BLAKE2 hash of the files and of what the data set says about them.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     content: str
     dataset: str
     median_shape: Triple
     median_spacing: Spacing
     largest_shape: Triple
-    median_nonzero_shape: Triple
-    nonzero_share: float
+    median_content_shape: Triple
+    content_share: float
     channels: tuple[ChannelFingerprint, ...]
     classes: dict[str, ClassFingerprint]
     cases: tuple[CaseFingerprint, ...]
@@ -123,9 +125,17 @@ def _content_of(case: Case) -> str:
     for path in (*case.images, case.label):
         if path is None or not path.is_file():
             continue  # The reader says so, with more to say about it.
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "blake2b").digest())
+        for part in _parts(path):
+            with part.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "blake2b").digest())
     return digest.hexdigest()
+
+
+def _parts(path: Path) -> tuple[Path, ...]:
+    try:
+        return files_of(path)
+    except InputError:
+        return (path,)  # What is wrong with it is said when it is measured.
 
 
 def _content(dataset: Dataset, cases: Sequence[str]) -> str:
@@ -149,8 +159,8 @@ def _summary(dataset: Dataset, content: str, found: Sequence[Measurement]) -> Fi
         median_shape=_median_shape([one.turned_shape for one in found]),
         median_spacing=_triple(np.median([one.turned_spacing for one in found], axis=0)),
         largest_shape=_whole(np.max([one.turned_shape for one in found], axis=0)),
-        median_nonzero_shape=_median_shape([one.turned_nonzero_shape for one in found]),
-        nonzero_share=sum(math.prod(one.nonzero_shape) for one in found) / total,
+        median_content_shape=_median_shape([one.turned_content_shape for one in found]),
+        content_share=sum(math.prod(one.content_shape) for one in found) / total,
         channels=tuple(_channel(name, index, total, found) for index, name in enumerate(dataset.channels)),
         classes={name: _class(value, total, found) for name, value in dataset.labels.items()},
         cases=tuple(_case(dataset, one) for one in found),
@@ -164,7 +174,7 @@ def _case(dataset: Dataset, one: Measurement) -> CaseFingerprint:
         spacing=one.spacing,
         axcodes=one.axcodes,
         voxels={name: one.values.get(value, 0) for name, value in dataset.labels.items()},
-        nonzero_shape=one.nonzero_shape,
+        content_shape=one.content_shape,
     )
 
 
@@ -181,7 +191,7 @@ def _channel(name: str, index: int, total: int, found: Sequence[Measurement]) ->
         foreground_percentile_99_5=high,
         mean=whole.mean,
         sd=whole.sd,
-        zero_share=sum(one.zeros[index] for one in found) / total,
+        background_share=sum(one.background[index] for one in found) / total,
     )
 
 

@@ -1,17 +1,18 @@
 """A plain pair of folders: scans in one, label maps of the same names in the other."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from leanseg.datasets.cases import Case, Dataset, DuplicateCaseError, NoCasesError, by_name, scans_in, split_channel
 from leanseg.datasets.labels import LARGEST_VALUE, count_values
-from leanseg.datasets.reading import in_order, workers_for
+from leanseg.datasets.parallel import in_order, workers_for
 from leanseg.datasets.scans import MissingChannelError, find_cases, stem
 from leanseg.datasets.subjects import with_table
 from leanseg.errors import InputError
 from leanseg.progress import Progress
 from leanseg.volumes import read_labels
 
-_MOST_CLASSES = 256
+_MOST_VALUES = 256
 
 
 class NotLabelMapsError(InputError):
@@ -21,7 +22,7 @@ class NotLabelMapsError(InputError):
         super().__init__(
             what=f"{folder}: its files hold {values} different values",
             why="label maps have one whole number per class; these look like scans",
-            fix="check that --images and --labels are not the wrong way round",
+            fix="name the folder of the label maps; the folders may be the wrong way round",
         )
 
 
@@ -53,11 +54,12 @@ def open_folders(images: Path, labels: Path | None = None, progress: Progress | 
         names = _channels(max(len(case.images) for case in cases))
         return Dataset(images.resolve().name, images, names, {"background": 0}, (), cases)
     cases = _pairs(images, labels)
+    files = [case.label for case in cases if case.label is not None and case.label.is_file()]
     dataset = Dataset(
         name=images.resolve().parent.name,
         root=images.resolve().parent,
         channels=_channels(max(len(case.images) for case in cases)),
-        labels=_discovered(labels, cases, progress or Progress()),
+        labels={"background": 0, **classes_in(labels, files, progress or Progress())},
         cases=cases,
     )
     return with_table(dataset)
@@ -109,17 +111,19 @@ def _images(folder: Path, name: str, found: dict[int, Path], count: int) -> tupl
     return tuple(found.get(channel, folder / f"{name}_{channel:04d}.nii.gz") for channel in range(count))
 
 
-def _discovered(folder: Path, cases: tuple[Case, ...], progress: Progress) -> dict[str, int]:
+def classes_in(folder: Path, files: Sequence[Path], progress: Progress) -> dict[str, int]:
+    """Return {"label_1": 1, ...} for the values above 0 in the label maps `files` of `folder`.
+
+    Unreadable files are passed over. Raises NotLabelMapsError when there are more values than anybody has classes.
+    """
     values: set[int] = set()
-    files = [case.label for case in cases if case.label is not None and case.label.is_file()]
     counted = in_order(_values, files, workers_for([Case("", (path,)) for path in files]))
     for found in progress.track(counted, "Reading labels", total=len(files)):
         values |= found
-        if len(values) > _MOST_CLASSES:
+        if len(values) > _MOST_VALUES:
             raise NotLabelMapsError(folder, len(values))
     # Other values cannot be classes; the check names the cases that hold them.
-    foreground = sorted(value for value in values if 0 < value <= LARGEST_VALUE)
-    return {"background": 0, **{f"label_{value}": value for value in foreground}}
+    return {f"label_{value}": value for value in sorted(values) if 0 < value <= LARGEST_VALUE}
 
 
 def _values(path: Path) -> set[int]:

@@ -6,10 +6,10 @@ from typing import Any
 
 from leanseg.datasets.cases import Case, Dataset, scans_in
 from leanseg.datasets.decathlon import open_decathlon
-from leanseg.datasets.documents import DocumentError, closest, read_object
+from leanseg.datasets.documents import DocumentError, read_object
 from leanseg.datasets.nnunet import open_nnunet
 from leanseg.datasets.subjects import with_table
-from leanseg.errors import InputError
+from leanseg.errors import InputError, did_you_mean
 
 __all__ = ["Case", "Dataset", "NotADatasetError", "open_dataset"]
 
@@ -47,7 +47,7 @@ def _description(path: Path) -> Path:
         raise NotADatasetError(path, "is a file", f"name the folder that holds {DESCRIPTION}")
     if not path.is_dir():
         siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise NotADatasetError(path, "does not exist", closest(path.name, siblings) or "check the path")
+        raise NotADatasetError(path, "does not exist", did_you_mean(path.name, siblings) or "check the path")
     if (path / DESCRIPTION).is_file():
         return path / DESCRIPTION
     raise NotADatasetError(path, f"holds no {DESCRIPTION}", _where_else(path))
@@ -59,7 +59,7 @@ def _where_else(folder: Path) -> str:
         return f"did you mean {inside[0]}?"
     if scans_in(folder) or any(scans_in(entry) for entry in folder.iterdir() if entry.is_dir()):
         return "for a plain pair of folders use: leanseg check --images DIR --labels DIR"
-    near = closest(DESCRIPTION, [entry.name for entry in folder.iterdir()])
+    near = did_you_mean(DESCRIPTION, (entry.name for entry in folder.iterdir()))
     return near or f"name the folder that holds {DESCRIPTION}"
 
 

@@ -10,8 +10,15 @@ from leanseg.datasets.cases import Case, Dataset
 from leanseg.datasets.intensities import Moments, sample
 from leanseg.datasets.labels import count_values
 from leanseg.errors import InputError
-from leanseg.volumes import Geometry, orientation_spacing, read_channels, read_labels, to_orientation
-from leanseg.volumes.errors import GeometryMismatchError
+from leanseg.kernels import background_value, content_box
+from leanseg.volumes import (
+    Geometry,
+    orientation_spacing,
+    read_channels,
+    read_labels,
+    require_same_grid,
+    to_orientation,
+)
 
 # Sizes of all cases are compared along the same sides of the body, whatever the files' axes are.
 ORIENTATION = "RAS"
@@ -24,23 +31,23 @@ Spacing = tuple[float, float, float]
 class Measurement:
     """Sizes and statistics of one case; tuples without another meaning have one entry per channel.
 
-    shape, spacing (mm), nonzero_shape: along the file's axes; turned_*: along Right, Anterior, Superior.
-    values: label value -> voxels. zeros: voxels that are exactly zero.
+    shape, spacing (mm), content_shape: along the file's axes; turned_*: along Right, Anterior, Superior.
+    values: label value -> voxels. background: voxels of the value in the corners.
     """
 
     name: str
     shape: Triple
     spacing: Spacing
     axcodes: str
-    nonzero_shape: Triple
+    content_shape: Triple
     turned_shape: Triple
     turned_spacing: Spacing
-    turned_nonzero_shape: Triple
+    turned_content_shape: Triple
     values: dict[int, int]
     whole: tuple[Moments, ...]
     foreground: tuple[Moments, ...]
     samples: tuple[NDArray[np.float32], ...]
-    zeros: tuple[int, ...]
+    background: tuple[int, ...]
 
 
 class UnknownLabelError(InputError):
@@ -85,9 +92,7 @@ def measure(case: Case, dataset: Dataset) -> Measurement:
     if len(array) != len(dataset.channels):
         raise WrongChannelsError(case, len(array), dataset.channels)
     label = read_labels(case.label)
-    if not geometry.matches(label.geometry):
-        difference = f"{label.geometry.shape} voxels against {geometry.shape}, or another place in space"
-        raise GeometryMismatchError(case.images[0], case.label, difference)
+    require_same_grid(case.images[0], geometry, case.label, label.geometry)
     values = count_values(label.array)
     for value in values:
         if value not in dataset.labels.values():
@@ -96,35 +101,26 @@ def measure(case: Case, dataset: Dataset) -> Measurement:
     channels = [channel.reshape(-1, order="F") for channel in array]
     foreground = label.array.reshape(-1, order="F") > 0
     inside = [channel[foreground] for channel in channels]
-    nonzero_shape = _nonzero_shape(array)
+    content_shape = _content_shape(array)
     return Measurement(
         name=case.name,
         shape=geometry.shape,
         spacing=geometry.spacing,
         axcodes=geometry.axcodes,
-        nonzero_shape=nonzero_shape,
+        content_shape=content_shape,
         turned_shape=_turned(geometry.shape, geometry),
         turned_spacing=orientation_spacing(geometry.affine, ORIENTATION),
-        turned_nonzero_shape=_turned(nonzero_shape, geometry),
+        turned_content_shape=_turned(content_shape, geometry),
         values=values,
         whole=tuple(map(Moments.of, channels)),
         foreground=tuple(map(Moments.of, inside)),
         samples=tuple(sample(values, case.name) for values in inside),
-        zeros=tuple(channel.size - int(np.count_nonzero(channel)) for channel in channels),
+        background=tuple(int(np.count_nonzero(channel == background_value(channel))) for channel in array),
     )
 
 
-def _nonzero_shape(array: NDArray[np.float32]) -> Triple:
-    """Return the size of the smallest box with all nonzero voxels of (C, X, Y, Z); the whole shape if none is."""
-    nonzero = np.zeros(array.shape[1:], bool, order="F")
-    for channel in array:
-        nonzero |= channel != 0
-    sizes = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        occupied = np.flatnonzero(nonzero.any(axis=others))
-        sizes.append(int(occupied[-1] - occupied[0] + 1) if occupied.size else array.shape[1 + axis])
-    x, y, z = sizes
+def _content_shape(array: NDArray[np.float32]) -> Triple:
+    x, y, z = (side.stop - side.start for side in content_box(array))
     return x, y, z
 
 

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 from leanseg.datasets.cases import Case, Dataset, NoCasesError, by_name, scans_in, split_channel
 from leanseg.datasets.channels import channel_names
-from leanseg.datasets.documents import DocumentError, closest, validated
+from leanseg.datasets.documents import DocumentError, validated
 from leanseg.datasets.labels import label_values
+from leanseg.errors import did_you_mean
 from leanseg.volumes import SUFFIXES
 
 
@@ -61,7 +62,7 @@ def open_nnunet(document: Path, content: dict[str, Any]) -> Dataset:
 
 def _ending(document: Path, ending: str) -> str:
     if ending not in SUFFIXES:
-        fix = closest(ending, SUFFIXES) or f"convert the files to one of {', '.join(SUFFIXES)}"
+        fix = did_you_mean(ending, SUFFIXES) or f"convert the files to one of {', '.join(SUFFIXES)}"
         raise DocumentError(document, "file_ending", f"{ending!r} is no format leanseg reads", fix)
     return ending
 

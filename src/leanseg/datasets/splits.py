@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from leanseg.datasets.cases import Dataset
-from leanseg.datasets.documents import DocumentError, closest, read_object, validated
+from leanseg.datasets.documents import DocumentError, read_object, validated
 from leanseg.datasets.subjects import cases_by_subject
-from leanseg.errors import InputError
+from leanseg.errors import InputError, did_you_mean
 from leanseg.storage import refuse_if_used, write_json
 
 FEWEST_FOLDS = 2
@@ -128,7 +128,7 @@ def _refuse_wrong_names(path: Path, index: int, fold: Fold, subjects: dict[str, 
         key = f"folds[{index}].{side}"
         for name, count in Counter(names).items():
             if name not in subjects:
-                fix = closest(name, list(subjects)) or "name cases of the data set, as leanseg split writes them"
+                fix = did_you_mean(name, subjects) or "name cases of the data set, as leanseg split writes them"
                 raise DocumentError(path, key, f"the data set has no labelled case {name!r}", fix)
             if count > 1:
                 raise DocumentError(path, key, f"{name!r} occurs {count} times", "name every case once")

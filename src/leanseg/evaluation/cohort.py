@@ -5,16 +5,15 @@ Each case is read, measured and let go, a few at a time, so that memory does not
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from leanseg.datasets import Dataset
+from leanseg.datasets import classes_in, in_order
 from leanseg.errors import InputError
-from leanseg.evaluation.pairing import BACKGROUND, NothingToJudgeError, Pair, find_pairs, foreground, root_of
+from leanseg.evaluation.pairing import NothingToJudgeError, Pair, Pairing, foreground
 from leanseg.evaluation.scores import (
     FIXED_TOLERANCE,
     Ruler,
@@ -27,8 +26,7 @@ from leanseg.evaluation.scores import (
 from leanseg.evaluation.statistics import Summary, summarise
 from leanseg.machine import cores
 from leanseg.progress import Progress
-from leanseg.volumes import Volume, read_labels
-from leanseg.volumes.errors import GeometryMismatchError
+from leanseg.volumes import Volume, read_labels, require_same_grid
 
 # Reading and measuring release Python's lock most of the time; each worker holds one case.
 _MOST_WORKERS = 4
@@ -41,7 +39,7 @@ class CaseResult:
     pair: Pair
     scores: dict[str, Scores]  # empty when there is no reference to judge by
     failure: str | None = None
-    unnamed: int = 0  # voxels of the prediction whose value has no name
+    unnamed: int = 0  # voxels whose value has no name, in the prediction or in the reference
 
     @property
     def foreground(self) -> Scores:
@@ -95,22 +93,21 @@ class MissingPredictionError(InputError):
 
 
 def measure_cohort(
-    predictions: Path,
-    references: Path | Dataset,
+    pairing: Pairing,
+    references: Path,
     *,
-    labels: dict[str, int] | None = None,
-    tolerance: float = 2.0,
-    images: Path | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
+    labels: dict[str, int] | None,
+    tolerance: float,
+    seed: int,
+    progress: Progress,
 ) -> Cohort:
-    """Measure every case of `references`; arguments and errors are those of `report.evaluate`."""
+    """Measure every case of `pairing`, whose references lie in `references`; the rest is as in `report.evaluate`."""
     if not (math.isfinite(tolerance) and tolerance > 0):
         raise ToleranceError(tolerance)
-    progress = progress or Progress()
-    pairing = find_pairs(predictions, references, images)
     classes = foreground(labels) if labels else pairing.classes
-    classes = classes or _classes_by_value(pairing.pairs, root_of(references), progress)
+    classes = classes or classes_in(references, [pair.reference for pair in pairing.pairs], progress)
+    if not classes:
+        raise NothingToJudgeError(references, "no reference holds a class", "check that these are the label maps")
     tolerances = tuple(sorted({FIXED_TOLERANCE, tolerance}))
     results = tuple(_measure_all(pairing.pairs, classes, tolerances, progress))
     *summaries, of_foreground = _summaries(results, list(classes), score_names(tolerances), seed)
@@ -134,8 +131,8 @@ def _measure_all(
     pairs: Sequence[Pair], classes: Mapping[str, int], tolerances: tuple[float, ...], progress: Progress
 ) -> Iterator[CaseResult]:
     measure = partial(_measure, classes=classes, tolerances=tolerances)
-    with ThreadPoolExecutor(min(cores(), _MOST_WORKERS)) as workers:
-        yield from progress.track(workers.map(measure, pairs), "Measuring", total=len(pairs))
+    measured = in_order(measure, pairs, min(cores(), _MOST_WORKERS))
+    yield from progress.track(measured, "Measuring", total=len(pairs))
 
 
 def _measure(pair: Pair, classes: Mapping[str, int], tolerances: tuple[float, ...]) -> CaseResult:
@@ -156,33 +153,8 @@ def _read_prediction(pair: Pair, reference: Volume) -> Volume:
     if pair.prediction is None:
         raise MissingPredictionError(pair.name)
     prediction = read_labels(pair.prediction)
-    if not prediction.geometry.matches(reference.geometry):
-        raise GeometryMismatchError(pair.reference, pair.prediction, _difference(prediction, reference))
+    require_same_grid(pair.reference, reference.geometry, pair.prediction, prediction.geometry)
     return prediction
-
-
-def _difference(prediction: Volume, reference: Volume) -> str:
-    shapes = [" x ".join(map(str, volume.geometry.shape)) for volume in (prediction, reference)]
-    if shapes[0] != shapes[1]:
-        return f"{shapes[0]} voxels instead of {shapes[1]}"
-    apart = prediction.geometry.corner_distance(reference.geometry)
-    return f"the same voxels lie up to {apart:.3g} mm apart"
-
-
-def _classes_by_value(pairs: Sequence[Pair], references: Path, progress: Progress) -> dict[str, int]:
-    with ThreadPoolExecutor(min(cores(), _MOST_WORKERS)) as workers:
-        found = progress.track(workers.map(_values, pairs), "Looking for classes", total=len(pairs))
-        values = sorted(set[int]().union(*found) - {BACKGROUND})
-    if not values:
-        raise NothingToJudgeError(references, "no reference holds a class", "check that these are the label maps")
-    return {f"label_{value}": value for value in values}
-
-
-def _values(pair: Pair) -> set[int]:
-    try:
-        return set(np.unique(read_labels(pair.reference).array).tolist())
-    except InputError:
-        return set()  # named as a failure when the case is measured
 
 
 def _summaries(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leanseg.kernels import bounding_box
 from leanseg.volumes import orientation_spacing, to_orientation
 
 if TYPE_CHECKING:
@@ -117,11 +118,9 @@ def _planes(overlay: Overlay) -> list[_Plane]:
 def _window_around(foreground: NDArray[np.bool_], spacing: Sequence[float]) -> list[slice]:
     """Return the part of each axis that is shown: the foreground and as much again around it, at least 15 mm."""
     window = []
-    for axis, step in enumerate(spacing):
-        used = np.flatnonzero(foreground.any(axis=tuple(other for other in range(3) if other != axis)))
-        first, last = (int(used[0]), int(used[-1])) if used.size else (0, foreground.shape[axis] - 1)
-        margin = max(math.ceil(15 / step), (last - first) // 2)
-        window.append(slice(max(0, first - margin), last + 1 + margin))
+    for side, step in zip(bounding_box(foreground), spacing, strict=True):
+        margin = max(math.ceil(15 / step), (side.stop - side.start - 1) // 2)
+        window.append(slice(max(0, side.start - margin), side.stop + margin))
     return window
 
 

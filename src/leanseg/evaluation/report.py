@@ -1,8 +1,9 @@
 """The report on a cohort: a folder with metrics.csv, metrics.json and pictures of the best, median and worst case."""
 
 import csv
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,12 @@ from leanseg.datasets import Dataset
 from leanseg.errors import InputError
 from leanseg.evaluation.cohort import CaseResult, Cohort, measure_cohort, read_pair
 from leanseg.evaluation.conventions import CONVENTIONS
-from leanseg.evaluation.pairing import root_of
+from leanseg.evaluation.pairing import Pairing, find_pairs, root_of
 from leanseg.evaluation.scores import score_names
 from leanseg.evaluation.statistics import Summary
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used, whole_folder, write_json
-from leanseg.volumes import Volume, read_frames
-from leanseg.volumes.errors import GeometryMismatchError
+from leanseg.volumes import Volume, read_frames, require_same_grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,17 @@ class OutputHoldsInputError(InputError):
         )
 
 
+class NotAReportError(InputError):
+    """What should be replaced was not written by leanseg evaluate."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__(
+            what=f"{out} holds something that is no report of leanseg",
+            why="--overwrite replaces the output folder as a whole, and only an earlier report is meant to go",
+            fix="choose another output folder, or empty this one yourself",
+        )
+
+
 def evaluate(
     predictions: Path,
     references: Path | Dataset,
@@ -67,28 +78,40 @@ def evaluate(
     suffix. `labels` (name -> value) defaults to those of the data set, then those in the predictions' sidecars, then
     every value found. `tolerance` is that of surface Dice in mm, beside the fixed 1 mm. `images` is a folder of scans
     to show behind the pictures. Cases that fail are in the result's `failures`; they never raise.
-    Raises an InputError when a folder is missing or empty, no name agrees, or `out` is used and not `overwrite`.
+    Raises an InputError when a folder is missing or empty, no name agrees, or `out` is used: `overwrite` replaces an
+    earlier report, never anything else, and never what is to be judged.
     """
     progress = progress or Progress()
     refuse_if_used(out, overwrite=overwrite)
-    for folder in (predictions, root_of(references), images):
-        if folder is not None and folder.resolve().is_relative_to(out.resolve()):
-            raise OutputHoldsInputError(out, folder)
-    cohort = measure_cohort(
-        predictions,
-        references,
-        labels=labels,
-        tolerance=tolerance,
-        images=images,
-        seed=seed,
-        progress=progress,
-    )
+    root = root_of(references)
+    pairing = find_pairs(predictions, references, images)
+    for path in (predictions, root, *([images] if images else []), *_files(pairing)):
+        if path.resolve().is_relative_to(out.resolve()):
+            raise OutputHoldsInputError(out, path)
+    _refuse_anything_but_a_report(out)
+    cohort = measure_cohort(pairing, root, labels=labels, tolerance=tolerance, seed=seed, progress=progress)
     with whole_folder(out) as folder:
         figures = _draw(cohort, folder, progress)
-        record = _record(cohort, predictions, root_of(references), seed, figures)
+        record = _record(cohort, predictions, root, seed, figures)
         _write_csv(cohort, folder / "metrics.csv")
         write_json(folder / "metrics.json", record)
     return Evaluation(cohort=cohort, folder=out, figures=figures, record=record)
+
+
+def _refuse_anything_but_a_report(out: Path) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    try:
+        record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise NotAReportError(out) from None
+    if not (isinstance(record, dict) and {"leanseg", "conventions"} <= record.keys()):
+        raise NotAReportError(out)
+
+
+def _files(pairing: Pairing) -> Iterator[Path]:
+    for pair in pairing.pairs:
+        yield from (path for path in (pair.reference, pair.prediction, pair.image) if path is not None)
 
 
 def _write_csv(cohort: Cohort, path: Path) -> None:
@@ -184,6 +207,5 @@ def _draw_case(result: CaseResult, rank: str, classes: dict[str, int], path: Pat
 def _read_scan(path: Path, reference: Volume) -> NDArray[Any]:
     """Return the first channel (X, Y, Z) of a scan that lies on the reference's grid."""
     frames, geometry = read_frames(path, nan=0.0)
-    if not geometry.matches(reference.geometry):
-        raise GeometryMismatchError(reference.path or Path("reference"), path, "its voxels lie elsewhere")
+    require_same_grid(reference.path or Path("reference"), reference.geometry, path, geometry)
     return frames if frames.ndim == 3 else frames[..., 0]

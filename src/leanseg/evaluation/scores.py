@@ -50,7 +50,7 @@ def score_case(
 ) -> tuple[dict[str, Scores], int]:
     """Score every class of two label maps (X, Y, Z) on one grid.
 
-    Returns the scores by class name, and how many voxels of the prediction hold a value that is neither a class nor 0.
+    Returns the scores by class name, and how many voxels, those of both maps added, are neither of a class nor 0.
     """
     values = list(classes.values())
     *counts, background = confusions(prediction, reference, [*values, 0])
@@ -59,8 +59,8 @@ def score_case(
         name: _score_class(prediction[box], reference[box], value, count, ruler)
         for (name, value), count, box in zip(classes.items(), counts, boxes, strict=True)
     }
-    unnamed = prediction.size - background.in_prediction - sum(count.in_prediction for count in counts)
-    return scores, unnamed
+    named = sum(count.in_prediction + count.in_reference for count in [*counts, background])
+    return scores, prediction.size + reference.size - named
 
 
 def score_failure(reference: Labels, classes: Mapping[str, int], ruler: Ruler) -> dict[str, Scores]:

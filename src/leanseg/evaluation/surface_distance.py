@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leanseg.kernels import bounding_box
+
 Mask = NDArray[np.bool_]
 Labels = NDArray[Any]  # integers, of any width
 
@@ -66,7 +68,7 @@ def surface_distances(prediction: Mask, reference: Mask, spacing: Sequence[float
     axes = [int(axis) for axis in np.argsort(np.abs(reference.strides))[::-1]]
     prediction, reference = prediction.transpose(axes), reference.transpose(axes)
     spacing = [spacing[axis] for axis in axes]
-    box = _bounding_box(prediction | reference)
+    box = bounding_box(prediction | reference)
     predicted, referred = _surface(prediction[box]), _surface(reference[box])
     return SurfaceDistances(
         from_prediction=_distances(predicted, referred, spacing),
@@ -101,14 +103,6 @@ def image_diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:
 
 def _union(sides: Sequence[slice]) -> slice:
     return slice(min(side.start for side in sides), max(side.stop for side in sides))
-
-
-def _bounding_box(mask: Mask) -> tuple[slice, ...]:
-    box = []
-    for axis in range(mask.ndim):
-        used = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        box.append(slice(int(used[0]), int(used[-1]) + 1))
-    return tuple(box)
 
 
 def _surface(mask: Mask) -> Mask:

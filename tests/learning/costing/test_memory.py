@@ -5,7 +5,15 @@ import sys
 
 import pytest
 
-from leanseg.learning.costing import NetworkCosts, network_costs, prediction_ram, training_ram, training_vram
+from leanseg.learning.costing import (
+    NetworkCosts,
+    decoded_bytes,
+    judging_ram,
+    network_costs,
+    prediction_ram,
+    training_ram,
+    training_vram,
+)
 
 COSTS = NetworkCosts(
     parameters=10**6, macs_per_voxel=1.0, saved_per_voxel=700.0, training_per_voxel=800.0, prediction_per_voxel=300.0
@@ -16,7 +24,8 @@ LOOP = """
 import json, torch, pytorch_lightning, monai.transforms, monai.losses, blosc2
 from leanseg.machine import peak_rss_bytes
 from leanseg.learning import networks
-from leanseg.learning.costing import autocast, channels_last
+from leanseg.learning.costing import autocast
+from leanseg.learning.layers.memory_format import channels_last
 shape, precision = {shape}, {precision!r}
 network = channels_last(networks.create("distill_dsm_unet", 1, 3))
 loss = monai.losses.DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, batch=True)
@@ -44,6 +53,20 @@ def test_the_predicted_training_peak_is_within_a_quarter_of_the_measured_one(pre
     measured = json.loads(done.stdout)
     predicted = training_ram(network_costs("distill_dsm_unet", 1, 3, {}, precision), patch, batch, 1)
     assert predicted == pytest.approx(measured, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("channels", "classes", "patch", "tile", "scan", "cases", "measured"),
+    [
+        pytest.param(1, 3, (36, 48, 32), (42, 64, 48), 150_000, [(36, 50, 35)] * 208, 1.041e9, id="Hippocampus"),
+        pytest.param(2, 5, (29, 96, 96), (29, 160, 240), 8_928_000, [(155, 240, 240)] * 4, 3.028e9, id="BraTS"),
+    ],
+)
+def test_the_measured_peaks_of_whole_runs_are_met_within_a_fifth(channels, classes, patch, tile, scan, cases, measured):
+    costs = network_costs("distill_dsm_unet", channels, classes, {}, "bf16")
+    training = training_ram(costs, patch, 2, channels)
+    judging = judging_ram(costs, tile, scan, channels, classes)
+    assert training + judging + decoded_bytes(cases, channels, classes) == pytest.approx(measured, rel=0.2)
 
 
 def test_training_memory_grows_with_patch_batch_and_weights():

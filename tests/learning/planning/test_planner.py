@@ -2,6 +2,7 @@ import functools
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import floats, integers, lists, sampled_from, tuples
@@ -9,10 +10,13 @@ from hypothesis.strategies import floats, integers, lists, sampled_from, tuples
 from leanseg.datasets import Dataset, fingerprint, open_dataset
 from leanseg.datasets.fingerprint import CaseFingerprint, ChannelFingerprint, ClassFingerprint, Fingerprint
 from leanseg.errors import BudgetError, InputError
+from leanseg.inference import prepare
 from leanseg.learning import networks
 from leanseg.learning.costing import Calibration
 from leanseg.learning.planning import make_plan, planner
+from leanseg.learning.planning.grid import choose_grid
 from leanseg.plans import Budget, Plan
+from leanseg.volumes import Geometry
 
 DATA = Path(__file__).resolve().parents[4] / "shared/data"
 # The 2-core machine of the reference run: 0.16 s for a step of 2 x 36 x 48 x 32 voxels.
@@ -38,7 +42,7 @@ def _cached_costs(count):
     )
 
 
-def channel(name="MRI", zero_share=0.0, sd=50.0):
+def channel(name="MRI", background_share=0.0, sd=50.0):
     return ChannelFingerprint(
         name=name,
         foreground_mean=100.0,
@@ -48,11 +52,11 @@ def channel(name="MRI", zero_share=0.0, sd=50.0):
         foreground_percentile_99_5=300.0,
         mean=60.0,
         sd=80.0,
-        zero_share=zero_share,
+        background_share=background_share,
     )
 
 
-def scans(shapes, spacing=(1.0, 1.0, 1.0), axcodes="RAS", channels=None, nonzero_share=1.0):
+def scans(shapes, spacing=(1.0, 1.0, 1.0), axcodes="RAS", channels=None, content_share=1.0):
     """A data set and its fingerprint, all cases alike but for their shapes (X, Y, Z)."""
     channels = channels or (channel(),)
     cases = tuple(
@@ -62,7 +66,7 @@ def scans(shapes, spacing=(1.0, 1.0, 1.0), axcodes="RAS", channels=None, nonzero
             spacing=spacing,
             axcodes=axcodes,
             voxels={"background": 1, "organ": 1},
-            nonzero_shape=tuple(max(1, round(size * nonzero_share ** (1 / 3))) for size in shape),
+            content_shape=tuple(max(1, round(size * content_share ** (1 / 3))) for size in shape),
         )
         for number, shape in enumerate(shapes)
     )
@@ -79,8 +83,8 @@ def scans(shapes, spacing=(1.0, 1.0, 1.0), axcodes="RAS", channels=None, nonzero
         median_shape=shapes[0],
         median_spacing=(turned["R"], turned["A"], turned["S"]),
         largest_shape=shapes[0],
-        median_nonzero_shape=shapes[0],
-        nonzero_share=nonzero_share,
+        median_content_shape=shapes[0],
+        content_share=content_share,
         channels=channels,
         classes={"organ": ClassFingerprint(value=1, share=0.1, cases=len(cases))},
         cases=cases,
@@ -144,9 +148,9 @@ def test_sizes_follow_the_axes_of_the_grid():
 
 
 def test_ct_is_clipped_and_other_channels_are_not():
-    made = planned([(40, 40, 40)], channels=(channel("ct"), channel("PET"), channel("T1", zero_share=0.6)))
+    made = planned([(40, 40, 40)], channels=(channel("ct"), channel("PET"), channel("T1", background_share=0.6)))
     schemes = made.preprocessing.normalisation
-    assert [scheme.scheme for scheme in schemes] == ["clip", "zscore", "zscore_nonzero"]
+    assert [scheme.scheme for scheme in schemes] == ["clip", "zscore", "zscore_content"]
     assert (schemes[0].low, schemes[0].high, schemes[0].mean, schemes[0].sd) == (-20.0, 300.0, 100.0, 50.0)
 
 
@@ -156,7 +160,7 @@ def test_ct_without_contrast_in_its_labels_is_not_divided_by_zero():
 
 @pytest.mark.parametrize(("share", "crops"), [(1.0, False), (0.95, False), (0.5, True), (0.0, False)])
 def test_margins_of_zeros_are_cropped_when_that_saves_work(share, crops):
-    assert planned([(64, 64, 64)], nonzero_share=share).preprocessing.crop_to_nonzero is crops
+    assert planned([(64, 64, 64)], content_share=share).preprocessing.crop_to_content is crops
 
 
 def test_whole_volumes_are_taken_with_enough_time():
@@ -221,6 +225,39 @@ def test_the_tile_fits_into_the_training_process_too():
     roomy, tight = (planned([(256, 256, 128)] * 3, Budget(training_ram=ram)) for ram in (16 * GB, 2 * GB))
     assert math.prod(tight.inference.tile) < math.prod(roomy.inference.tile)
     assert tight.estimates.training_ram <= 2 * GB
+
+
+def test_decoded_cases_are_part_of_the_training_memory_where_they_are_kept():
+    shapes = [(100, 100, 100)] * 100  # 500 MB: float32 and 8-bit labels
+    kept, left = (planned(shapes, Budget(training_ram=ram)) for ram in (2 * GB, 2 * GB - 4))
+    assert "decoded (0.5 GB)" in " ".join(kept.explanation)
+    assert "decoded" not in " ".join(left.explanation)
+    assert kept.training == left.training
+    assert kept.estimates.training_ram == left.estimates.training_ram + GB // 2 <= 2 * GB
+
+
+@pytest.mark.parametrize("cases", [1, 60, 100, 130, 1000])
+def test_the_smallest_training_budget_that_would_do_does_whatever_the_cases_take(cases):
+    shapes = [(100, 100, 100)] * cases
+    with pytest.raises(BudgetError) as refusal:
+        planned(shapes, Budget(training_ram=GB // 10))
+    needed = refusal.value.needed
+    assert planned(shapes, Budget(training_ram=needed)).estimates.training_ram <= needed
+    with pytest.raises(BudgetError) as refusal:
+        planned(shapes, Budget(training_ram=needed - 2 * 10**7))
+    assert refusal.value.needed == needed
+
+
+def test_each_axis_is_resampled_by_itself_as_in_preprocessing():
+    _, found = scans([(400, 400, 40)])
+    case = found.cases[0].model_copy(update={"spacing": (1.005, 1.005, 2.0)})
+    prepared = prepare(
+        np.ones((1, *case.shape), np.float32),
+        Geometry(case.shape, np.diag([*case.spacing, 1.0])),
+        planned([case.shape]).preprocessing,
+    )
+    sizes = choose_grid(found.model_copy(update={"cases": (case,)}), False).sizes
+    assert sizes == (prepared.array.shape[1:],) == ((80, 400, 400),)
 
 
 def test_only_memory_makes_a_batch_of_one():
@@ -299,6 +336,7 @@ def test_large_scans_keep_context_in_plane(tmp_path):
     dataset = open_dataset(DATA / "Dataset013_BraTS2013")
     made = make_plan(dataset, fingerprint(dataset, cache=tmp_path), Budget(minutes=10), calibration=TWO_CORES)
     depth, height, width = made.training.patch
-    assert (height, width) == (96, 96)
+    assert min(height, width) >= 80
+    assert made.preprocessing.crop_to_content  # its background is constant, though not 0
     assert 16 <= depth <= 40
     assert made.estimates.prediction_ram < 4 * GB

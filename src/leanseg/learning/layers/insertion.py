@@ -4,7 +4,6 @@ Source: Maheshwari et al., Distill DSM (MIDL 2021), section 3: the module can be
 """
 
 import copy
-import difflib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -12,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from leanseg.errors import InputError
+from leanseg.errors import InputError, did_you_mean
 from leanseg.learning.layers.depth_shift import DepthShift, DistillDepthShift
 from leanseg.learning.layers.slices import fold_slices, unfold_slices
 
@@ -24,9 +23,9 @@ class NoSuchModuleError(InputError):
     """A depth shift was to be inserted at a module that the network does not have."""
 
     def __init__(self, path: str, known: list[str]) -> None:
-        close = difflib.get_close_matches(path, known, n=1)
+        guess = did_you_mean(path, known)
         super().__init__(
-            what=f"the network has no module {path!r}" + (f" (did you mean {close[0]!r}?)" if close else ""),
+            what=f"the network has no module {path!r}" + (f" ({guess})" if guess else ""),
             why="a depth shift is inserted at modules named by their paths",
             fix="take paths from the network's named_modules(), or give a function of path and module",
         )

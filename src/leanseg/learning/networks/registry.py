@@ -1,13 +1,12 @@
 """The registry: which networks there are, what is known about each, and how one is made."""
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
-from leanseg.errors import InputError
+from leanseg.errors import InputError, did_you_mean
 
 OptionValue = bool | int | float | str | tuple[Any, ...]
 Builder = Callable[..., nn.Module]
@@ -157,5 +156,5 @@ def _like(default: OptionValue, value: Any) -> Any:
 
 
 def _guess(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(word), list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    guess = did_you_mean(word, known)
+    return f" ({guess})" if guess else ""

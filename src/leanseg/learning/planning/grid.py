@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from leanseg.datasets.fingerprint import CaseFingerprint, Fingerprint
+from leanseg.inference import is_resampled, resampled_size
 
 Size = tuple[int, int, int]
 
 _ANISOTROPIC = 1.5  # from this ratio of the largest to the smallest spacing on, D is the coarse axis
-_SAME_SPACING = 0.01  # spacings that agree to this share are not resampled
 _RAS = "RAS"
 _CODES = {"S": "SAR", "A": "ASR", "R": "RSA"}  # by the direction of D
 _OPPOSITE = dict(zip("LPIRAS", "RASRAS", strict=True))
@@ -23,7 +23,7 @@ class Grid:
     explanation: tuple[str, ...]
 
 
-def choose_grid(fingerprint: Fingerprint, crop_to_nonzero: bool) -> Grid:
+def choose_grid(fingerprint: Fingerprint, crop_to_content: bool) -> Grid:
     """Return the grid of the median spacing, with D along the coarse axis where there is one."""
     spacing = dict(zip(_RAS, fingerprint.median_spacing, strict=True))
     coarse = max(_RAS, key=lambda side: spacing[side])
@@ -31,21 +31,19 @@ def choose_grid(fingerprint: Fingerprint, crop_to_nonzero: bool) -> Grid:
     depth = coarse if ratio > _ANISOTROPIC else "S"
     code = _CODES[depth]
     wanted = (spacing[code[0]], spacing[code[1]], spacing[code[2]])
-    resampled = sum(not _agrees(_along(case, code, case.spacing), wanted) for case in fingerprint.cases)
+    resampled = sum(any(map(is_resampled, _along(case, code, case.spacing), wanted)) for case in fingerprint.cases)
     return Grid(
         orientation=code,
         spacing=wanted,
-        sizes=tuple(_size_in(case, code, wanted, crop_to_nonzero) for case in fingerprint.cases),
+        sizes=tuple(_size_in(case, code, wanted, crop_to_content) for case in fingerprint.cases),
         explanation=(_about_depth(code, ratio), _about_spacing(wanted, resampled, len(fingerprint.cases))),
     )
 
 
-def _size_in(case: CaseFingerprint, code: str, wanted: tuple[float, float, float], crop_to_nonzero: bool) -> Size:
-    shape = _along(case, code, case.nonzero_shape if crop_to_nonzero else case.shape)
+def _size_in(case: CaseFingerprint, code: str, wanted: tuple[float, float, float], crop_to_content: bool) -> Size:
+    shape = _along(case, code, case.content_shape if crop_to_content else case.shape)
     spacing = _along(case, code, case.spacing)
-    if _agrees(spacing, wanted):
-        return int(shape[0]), int(shape[1]), int(shape[2])
-    depth, height, width = (max(1, round(n * has / mm)) for n, has, mm in zip(shape, spacing, wanted, strict=True))
+    depth, height, width = (resampled_size(int(n), has, mm) for n, has, mm in zip(shape, spacing, wanted, strict=True))
     return depth, height, width
 
 
@@ -55,10 +53,6 @@ def _along(case: CaseFingerprint, code: str, values: tuple[float, float, float])
     return by_side[code[0]], by_side[code[1]], by_side[code[2]]
 
 
-def _agrees(spacing: tuple[float, float, float], wanted: tuple[float, float, float]) -> bool:
-    return all(abs(has - mm) <= _SAME_SPACING * mm for has, mm in zip(spacing, wanted, strict=True))
-
-
 def _about_depth(code: str, ratio: float) -> str:
     names = {"S": "Superior", "A": "Anterior", "R": "Right"}
     if ratio > _ANISOTROPIC:
@@ -66,7 +60,7 @@ def _about_depth(code: str, ratio: float) -> str:
             f"Orientation {code}: D runs to {names[code[0]]}, the coarse axis "
             f"(its spacing is {ratio:.3g} times the finest)."
         )
-    alike = "are the same" if ratio <= 1 + _SAME_SPACING else f"differ by a factor of only {ratio:.3g}"
+    alike = "are the same" if not is_resampled(ratio, 1) else f"differ by a factor of only {ratio:.3g}"
     return f"Orientation {code}: D runs to Superior, because the spacings of the axes {alike}."
 
 

@@ -3,16 +3,16 @@
 from leanseg.datasets.fingerprint import ChannelFingerprint, Fingerprint
 from leanseg.plans import Normalisation
 
-_MOSTLY_EMPTY = 0.25  # share of exact zeros from which a scan's background was removed on purpose
-_WORTH_CROPPING = 0.9  # cropping to the nonzero box must save at least a tenth of the voxels
+_MOSTLY_EMPTY = 0.25  # share of the value in the corners from which a scan's background was removed on purpose
+_WORTH_CROPPING = 0.9  # cropping to the content must save at least a tenth of the voxels
 
 
 def choose_crop(fingerprint: Fingerprint) -> tuple[bool, str]:
-    """Return whether to work on the box of nonzero voxels only, and why."""
-    share = fingerprint.nonzero_share
+    """Return whether to work on the box of what is not background only, and why."""
+    share = fingerprint.content_share
     if 0 < share < _WORTH_CROPPING:
-        return True, f"Cropped to nonzero voxels: their boxes hold {share:.0%} of all voxels."
-    return False, f"Not cropped: the boxes of nonzero voxels hold {share:.0%} of all voxels."
+        return True, f"Cropped to what is not background (the value in the corners): {share:.0%} of all voxels."
+    return False, f"Not cropped: boxes without background would hold {share:.0%} of all voxels."
 
 
 def choose_normalisation(channel: ChannelFingerprint) -> tuple[Normalisation, str]:
@@ -25,11 +25,11 @@ def choose_normalisation(channel: ChannelFingerprint) -> tuple[Normalisation, st
             f"then by their mean {mean:.4g} and sd {sd:.4g}, because CT values are absolute."
         )
         return Normalisation(scheme="clip", low=low, high=high, mean=mean, sd=sd), why
-    if channel.zero_share >= _MOSTLY_EMPTY:
+    if channel.background_share >= _MOSTLY_EMPTY:
         why = (
-            f"Channel {channel.name}: mean and sd of each scan's voxels that are not 0, "
-            f"because {channel.zero_share:.0%} of all are exactly 0."
+            f"Channel {channel.name}: mean and sd of each scan's voxels that are not background, "
+            f"because {channel.background_share:.0%} of all have exactly the value in the corners."
         )
-        return Normalisation(scheme="zscore_nonzero"), why
+        return Normalisation(scheme="zscore_content"), why
     why = f"Channel {channel.name}: mean and sd of each scan, because its intensities have no absolute meaning."
     return Normalisation(scheme="zscore"), why

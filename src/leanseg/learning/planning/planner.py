@@ -7,11 +7,12 @@ from leanseg.datasets import Dataset
 from leanseg.datasets.fingerprint import Fingerprint
 from leanseg.errors import InputError
 from leanseg.learning import networks
-from leanseg.learning.costing import Calibration, NetworkCosts, calibrate, network_costs
+from leanseg.learning.costing import Calibration, NetworkCosts, calibrate, decoded_bytes, network_costs
 from leanseg.learning.planning.grid import choose_grid
 from leanseg.learning.planning.intensities import choose_crop, choose_normalisation
-from leanseg.learning.planning.steps import choose_steps, ram_limit
-from leanseg.learning.planning.tiles import Scan, choose_tile
+from leanseg.learning.planning.memory import Memory
+from leanseg.learning.planning.steps import choose_steps
+from leanseg.learning.planning.tiles import choose_tile
 from leanseg.plans import Budget, Data, Estimates, Inference, Network, Plan, Preprocessing, Training
 
 DEFAULT_NETWORK = "distill_dsm_unet"
@@ -37,9 +38,10 @@ def make_plan(
     options: dict[str, Any] | None = None,
     calibration: Calibration | None = None,
 ) -> Plan:
-    """Return the plan for `dataset` within `budget`; the same arguments always give the same plan.
+    """Return the plan for `dataset` within `budget`; the same arguments, calibration included, give the same plan.
 
-    calibration: what is known of the machine; left out, this one is measured, which takes about five seconds.
+    calibration: what is known of the machine; left out, this one is measured, which takes about five seconds and
+    comes out a little different each time.
     Raises BudgetError naming the smallest budget that would do, and InputError for an unknown network or option and
     for a data set without anything to learn.
     """
@@ -57,18 +59,18 @@ def make_plan(
     grid = choose_grid(fingerprint, crop)
     normalisation = [choose_normalisation(channel) for channel in fingerprint.channels]
     voxels = max(math.prod(size) for size in (*grid.sizes, *(case.shape for case in fingerprint.cases)))
-    scan = Scan(voxels, channels, classes)
-    least = scan.validating(costs, divisor, calibration)
-    steps = choose_steps(grid.sizes, divisor, channels, costs, budget, calibration, least)
-    tile = choose_tile(grid.sizes, scan, steps.patch, divisor, costs, budget, calibration)
-    ram = max(steps.ram, tile.validation_ram)
+    decoded = decoded_bytes(grid.sizes, channels, classes)
+    memory = Memory(costs, budget, calibration, channels, classes, voxels, decoded)
+    steps = choose_steps(grid.sizes, divisor, memory)
+    tile = choose_tile(grid.sizes, steps.patch, steps.batch, divisor, memory)
+    ram = memory.ram(steps.patch, steps.batch, tile.size) + memory.cached
     return Plan(
         data=Data(name=dataset.name, channels=dataset.channels, labels=dataset.labels),
         budget=budget,
         preprocessing=Preprocessing(
             orientation=grid.orientation,
             spacing=grid.spacing,
-            crop_to_nonzero=crop,
+            crop_to_content=crop,
             normalisation=tuple(scheme for scheme, _ in normalisation),
         ),
         network=chosen,
@@ -86,12 +88,17 @@ def make_plan(
             *(reason for _, reason in normalisation),
             _about_network(network, costs),
             *steps.explanation,
-            f"Training takes about {ram / 1e9:.2g} of {ram_limit(budget, calibration) / 1e9:.2g} GB of RAM.",
+            _about_memory(memory, ram),
             "No mirroring: labels may tell left from right.",
             tile.explanation,
             f"Prediction takes about {tile.ram / 1e9:.2g} GB of RAM for the largest scan.",
         ),
     )
+
+
+def _about_memory(memory: Memory, ram: int) -> str:
+    cases = f", all cases decoded ({memory.cached / 1e9:.2g} GB) included" if memory.cached else ""
+    return f"Training takes about {ram / 1e9:.2g} of {memory.ram_limit / 1e9:.2g} GB of RAM{cases}."
 
 
 def _about_network(name: str, costs: NetworkCosts) -> str:

@@ -10,23 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from leanseg.errors import BudgetError
-from leanseg.learning.costing import Calibration, NetworkCosts, training_ram, training_vram
+from leanseg.learning.costing import Calibration
 from leanseg.learning.planning.grid import Size
-from leanseg.plans import Budget
-from leanseg.plans.budget import show_bytes
+from leanseg.learning.planning.memory import Memory
+from leanseg.plans import Budget, show_bytes
 
 _WHOLE_STEPS = 10_000  # whole volumes, and batches above 2, are worth it when this many steps remain
 _WANTED_STEPS = 3_000  # patches shrink until this many steps of batch 2 fit into the time ...
 _FEWEST_STEPS = 600  # ... or down to this many, where smaller patches would see less than ...
-_LEAST_CONTEXT = 1 / 32  # ... this share of the median volume ...
+_LEAST_CONTEXT = 1 / 16  # ... this share of the median volume ...
 _SMALLEST_FOR_TIME = 49_152  # ... but never below this many voxels (16 x 48 x 64)
 _BATCH = 2
 _LARGEST_BATCH = 16
 _TRAINING_SHARE = 0.85  # of the minutes; the rest is reading, validation, export and writing
 _UNLIMITED_MINUTES = 4 * 60  # what sizes are chosen for when no time is given
-_USABLE_RAM = 0.8  # of the machine's, where the budget names no limit
-CUDA_LIBRARIES = 2_500_000_000  # bytes of RAM that a process with CUDA takes on top
-_LEAST_DEPTH, _LEAST_PLANE = 8, 32
+_LEAST_DEPTH, _LEAST_PLANE = 12, 32
 _SHRINKING = 0.99
 _COVERED = 95  # per cent of the cases that fit into a whole-volume patch
 
@@ -38,7 +36,7 @@ class TrainingMemoryError(BudgetError):
         needed = -(-needed // 10_000_000) * 10_000_000
         super().__init__(
             what=f"training does not fit into {show_bytes(given)} of {kind}",
-            why=f"the smallest patch and validation on the largest scan take {show_bytes(needed)}",
+            why=f"the smallest patch and judging the largest scan take {show_bytes(needed)}",
             fix=f"give at least {option} {needed // 1_000_000}MB, or choose a smaller network",
         )
         self.needed = needed
@@ -50,7 +48,6 @@ class Steps:
 
     patch: Size
     batch: int
-    ram: int
     seconds: float
     count: int | None
     explanation: tuple[str, ...]
@@ -64,40 +61,28 @@ class _Limits:
     voxel_steps: float  # voxels of batches that training gets through in its time
 
 
-def choose_steps(
-    sizes: Sequence[Size],
-    divisor: Size,
-    channels: int,
-    costs: NetworkCosts,
-    budget: Budget,
-    calibration: Calibration,
-    least_ram: int,
-) -> Steps:
-    """Return patch and batch for cases of `sizes`.
+def choose_steps(sizes: Sequence[Size], divisor: Size, memory: Memory) -> Steps:
+    """Return patch and batch for cases of `sizes`; memory has room for a tile as large as the patch, too.
 
-    least_ram: bytes that validation will take with the smallest tile. Raises TrainingMemoryError when the budget is
-    less than that, or than what the smallest patch takes.
+    Raises TrainingMemoryError when the budget is less than what the smallest patch takes.
     """
+    budget, calibration = memory.budget, memory.calibration
     median = _whole_numbers(np.median(sizes, axis=0))
     whole = _covering(_whole_numbers(np.percentile(sizes, _COVERED, axis=0)), divisor)
     ladder = _ladder(median, divisor)
-    least, least_vram = _memory(ladder[0], 1, channels, costs, calibration)
-    _refuse_less_than(max(least, least_ram), least_vram, budget, calibration)
+    _refuse_too_little(memory, ladder[0])
 
     def fits(patch: Size, batch: int) -> bool:
-        ram, vram = _memory(patch, batch, channels, costs, calibration)
-        return ram <= ram_limit(budget, calibration) and vram <= vram_limit(budget, calibration)
+        return memory.fits(patch, batch, patch)
 
     minutes = budget.minutes or _UNLIMITED_MINUTES
     limits = _Limits(fits, minutes * 60 * _TRAINING_SHARE * calibration.training_rate)
     patch, batch, why = _choose(whole, ladder, median, limits)
     seconds = batch * math.prod(patch) / calibration.training_rate
     count = max(1, int(limits.voxel_steps / (batch * math.prod(patch))))
-    ram, _ = _memory(patch, batch, channels, costs, calibration)
     return Steps(
         patch=patch,
         batch=batch,
-        ram=ram,
         seconds=seconds,
         count=count if budget.minutes else None,
         explanation=(
@@ -108,30 +93,12 @@ def choose_steps(
     )
 
 
-def ram_limit(budget: Budget, calibration: Calibration) -> int:
-    """Return the RAM for training in bytes: the budget's, else a share of the machine's."""
-    return budget.training_ram or int(_USABLE_RAM * calibration.ram)
-
-
-def vram_limit(budget: Budget, calibration: Calibration) -> int:
-    """Return the GPU memory for training in bytes; 0 without a GPU."""
-    available = int(_USABLE_RAM * calibration.vram)
-    return min(budget.vram, calibration.vram) if budget.vram else available
-
-
-def _memory(patch: Size, batch: int, channels: int, costs: NetworkCosts, calibration: Calibration) -> tuple[int, int]:
-    """Return (RAM, VRAM) in bytes that training takes."""
-    if calibration.device == "cpu":
-        return training_ram(costs, patch, batch, channels), 0
-    staged = training_ram(costs, (1, 1, 1), 1, channels) + CUDA_LIBRARIES
-    return staged, training_vram(costs, patch, batch)
-
-
-def _refuse_less_than(ram: int, vram: int, budget: Budget, calibration: Calibration) -> None:
-    if ram > ram_limit(budget, calibration):
-        raise TrainingMemoryError("RAM", "--ram", ram_limit(budget, calibration), ram)
-    if vram > vram_limit(budget, calibration):
-        raise TrainingMemoryError("GPU memory", "--vram", vram_limit(budget, calibration), vram)
+def _refuse_too_little(memory: Memory, smallest: Size) -> None:
+    ram, vram = memory.ram(smallest, 1, smallest), memory.vram(smallest, 1, smallest)
+    if ram > memory.ram_for_network:
+        raise TrainingMemoryError("RAM", "--ram", memory.ram_limit, memory.limit_that_leaves(ram))
+    if vram > memory.vram_limit:
+        raise TrainingMemoryError("GPU memory", "--vram", memory.vram_limit, vram)
 
 
 def _choose(whole: Size, ladder: Sequence[Size], median: Size, limits: _Limits) -> tuple[Size, int, str]:
@@ -178,12 +145,12 @@ def _ladder(median: Size, divisor: Size) -> list[Size]:
     """Return patches from the smallest sensible one up to the median volume, by rising number of voxels.
 
     They keep the volume's aspect, except that a network which does not pool along D sees less far there: then D
-    shrinks twice as fast as H and W.
+    shrinks with the cube of what H and W do.
     """
     least = _covering(
         (min(_LEAST_DEPTH, median[0]), min(_LEAST_PLANE, median[1]), min(_LEAST_PLANE, median[2])), divisor
     )
-    faster = 2 if divisor[0] == 1 else 1
+    faster = 3 if divisor[0] == 1 else 1
     found: set[Size] = set()
     scale = 1.0
     while not found or least not in found:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.errors import BudgetError
-from leanseg.learning.costing import Calibration, NetworkCosts, prediction_ram, training_vram, validation_ram
+from leanseg.inference import tile_count
+from leanseg.learning.costing import Calibration
 from leanseg.learning.planning.grid import Size
-from leanseg.learning.planning.steps import CUDA_LIBRARIES, ram_limit, vram_limit
-from leanseg.plans import Budget
-from leanseg.plans.budget import show_bytes
+from leanseg.learning.planning.memory import Memory
+from leanseg.plans import Budget, show_bytes
 
 _DEFAULT_RAM = 4_000_000_000  # or half of the machine's, if that is less
 _LARGEST_TILE = 1_200_000  # voxels; beyond it larger tiles gain nothing, unless one covers every case
@@ -48,77 +48,41 @@ class PredictionTimeError(BudgetError):
 
 
 @dataclass(frozen=True)
-class Scan:
-    """The largest scan: voxels in its own grid or the plan's, whichever are more, channels and classes."""
-
-    voxels: int
-    channels: int
-    classes: int
-
-    def predicting(self, costs: NetworkCosts, tile: Size) -> int:
-        """Return the bytes that predicting it by `tile` takes."""
-        return prediction_ram(costs, tile, self.voxels, self.channels, self.classes)
-
-    def validating(self, costs: NetworkCosts, tile: Size, calibration: Calibration) -> int:
-        """Return the bytes of RAM that predicting it by `tile` takes inside the training process."""
-        if calibration.device == "cpu":
-            return validation_ram(costs, tile, self.voxels, self.channels, self.classes)
-        return validation_ram(costs, (0, 0, 0), self.voxels, self.channels, self.classes) + CUDA_LIBRARIES
-
-
-@dataclass(frozen=True)
 class Tile:
-    """Tile and overlap, what predicting the largest case takes in bytes of RSS (alone; while training), and why."""
+    """Tile and overlap, what predicting the largest case with the package takes in bytes of RSS, and why."""
 
     size: Size
     overlap: float
     ram: int
-    validation_ram: int
     explanation: str
 
 
-def choose_tile(
-    sizes: Sequence[Size],
-    scan: Scan,
-    patch: Size,
-    divisor: Size,
-    costs: NetworkCosts,
-    budget: Budget,
-    calibration: Calibration,
-) -> Tile:
+def choose_tile(sizes: Sequence[Size], patch: Size, batch: int, divisor: Size, memory: Memory) -> Tile:
     """Return the tile with which the cases (of `sizes` in the plan's grid) need the least computing.
 
-    scan: the largest one. patch: what the network is trained on; tiles are at least that,
-    where memory allows. Raises PredictionMemoryError or PredictionTimeError.
+    patch, batch: what the network is trained on; tiles are at least the patch, where memory allows.
+    Raises PredictionMemoryError or PredictionTimeError.
     """
+    budget, calibration = memory.budget, memory.calibration
     limit = budget.prediction_ram or min(_DEFAULT_RAM, calibration.ram // 2)
 
     def fits(tile: Size, spare: float = 1.0) -> bool:
-        return spare * scan.predicting(costs, tile) <= limit and _can_validate(tile, scan, costs, budget, calibration)
+        # The training process tries the tile, too.
+        return spare * memory.predicting(tile) <= limit and memory.fits(patch, batch, tile)
 
     cases = np.array(sizes)
     tile = _cheapest(_tiles(cases, patch, divisor), cases, fits)
     if tile is None:
         tile = next((small for small in _smaller_tiles(patch, divisor) if fits(small)), None)
     if tile is None:
-        raise PredictionMemoryError(limit, scan.predicting(costs, divisor))
+        raise PredictionMemoryError(limit, memory.predicting(divisor))
     overlap, seconds = _overlap_in_time(cases, tile, budget, calibration)
     return Tile(
         size=tile,
         overlap=overlap,
-        ram=scan.predicting(costs, tile),
-        validation_ram=scan.validating(costs, tile, calibration),
+        ram=memory.predicting(tile),
         explanation=_explain(tile, overlap, cases, seconds),
     )
-
-
-def _can_validate(tile: Size, scan: Scan, costs: NetworkCosts, budget: Budget, calibration: Calibration) -> bool:
-    """Return whether the training process may predict whole cases by this tile, too."""
-    if scan.validating(costs, tile, calibration) > ram_limit(budget, calibration):
-        return False
-    return calibration.device == "cpu" or training_vram(costs, (0, 0, 0), 1) + costs.prediction_per_voxel * math.prod(
-        tile
-    ) <= vram_limit(budget, calibration)
 
 
 def _tiles(cases: NDArray[np.int64], patch: Size, divisor: Size) -> NDArray[np.int64]:
@@ -166,9 +130,7 @@ def _smaller_tiles(patch: Size, divisor: Size) -> list[Size]:
 
 def _computed(cases: NDArray[np.int64], tile: NDArray[np.int64], overlap: float) -> NDArray[np.int64]:
     """Return the voxels that go through the network for each case, padding and overlaps included."""
-    stride = np.maximum(1, np.floor(tile * (1 - overlap)))
-    tiles = 1 + np.ceil(np.maximum(0, cases - tile) / stride)
-    computed: NDArray[np.int64] = (tiles.prod(axis=1) * tile.prod()).astype(np.int64)
+    computed: NDArray[np.int64] = tile_count(cases, tile, overlap).prod(axis=1) * tile.prod()
     return computed
 
 

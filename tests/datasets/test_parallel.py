@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from leanseg.datasets.reading import in_order
+from leanseg.datasets.parallel import in_order
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
