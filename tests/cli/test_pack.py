@@ -28,6 +28,7 @@ def test_size_and_hash_are_told(run, tmp_path, leanseg):
     digest = hashlib.sha256(packed.read_bytes()).hexdigest()
     assert done.out.startswith(f"written: {packed} (")
     assert f" kB, SHA-256 {digest})" in done.out
+    assert f"next:    leanseg predict {packed} SCANS -o OUT" in done.out
     told = json.loads(leanseg("pack", run, "-o", packed, "--overwrite", "--json").out)
     assert told == {"file": str(packed), "bytes": packed.stat().st_size, "sha256": digest}
 

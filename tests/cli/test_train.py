@@ -5,6 +5,11 @@ import sys
 
 import pytest
 
+from leanseg.cli.train import _tell_failures
+from leanseg.errors import InputError
+from leanseg.inference import Failure
+from leanseg.learning.jobs.judgement import Judgement
+
 RESUMED = {
     "--fold": "0",
     "--device": "cpu",
@@ -63,3 +68,13 @@ def test_a_folder_in_use_is_refused_at_once(refused, tmp_path):
 def test_a_mistyped_plan_is_refused_at_once(refused, tmp_path):
     (tmp_path / "plan.json").write_text(json.dumps({"nonsense": 1}))
     assert "plan.json" in refused("--plan", tmp_path / "plan.json")
+
+
+def test_validation_cases_that_fail_are_told_and_exit_with_4(capsys):
+    failure = Failure("scan_1", InputError(what="scan_1: cut off", why="it matters", fix="copy it again"))
+    with pytest.raises(SystemExit) as stopped:
+        _tell_failures(Judgement(None, (failure,)))
+    said = capsys.readouterr().err
+    assert stopped.value.code == 4
+    assert "error: scan_1: cut off" in said
+    assert "error: 1 validation case failed" in said

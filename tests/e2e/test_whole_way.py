@@ -164,4 +164,5 @@ def test_the_users_own_data_goes_the_whole_way_in_the_demo(leanseg, dataset, tmp
     judged = {path.name for path in (tmp_path / "demo" / "held-out" / "images").iterdir()}
     assert {path.name for path in (tmp_path / "demo" / "predictions").glob("*.nii.gz")} == judged
     assert "not a medical device" in " ".join(done.out.split())
+    assert done.out.count("validation/report") == 1  # training names its report once
     assert list((tmp_path / "demo" / "report").glob("*.png"))

@@ -1,12 +1,14 @@
 """How a command that wrote something ends: where it is, and what is usually done next."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 
 
-def close(written: Path, what: str, *, then: str | None = None) -> None:
-    """Print where `what` was written, and the command line `then` that goes on from there."""
+def close(written: Path, what: str, *, then: Sequence[str | Path] = ()) -> None:
+    """Print where `what` was written, and the leanseg command line of the words `then` that goes on from there."""
     typer.echo(f"written: {written} ({what})")
     if then:
-        typer.echo(f"next:    {then}")
+        typer.echo(f"next:    {shlex.join(['leanseg', *map(str, then)])}")

@@ -139,4 +139,4 @@ def _close(out: Path, report: Path, run: Path, seconds: float, honest: str) -> N
         for place in places:
             typer.echo(f"{what:<11} {place}")
     typer.echo(f"\n{honest}\n")
-    close(out, f"all of this, in {seconds / 60:.1f} minutes", then=f"leanseg predict {run} SCANS -o OUT")
+    close(out, f"all of this, in {seconds / 60:.1f} minutes", then=("predict", run, "SCANS", "-o", "OUT"))

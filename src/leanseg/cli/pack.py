@@ -34,7 +34,7 @@ def pack(
     if as_json:
         show_json({"file": out, "bytes": size, "sha256": digest})
     else:
-        close(out, f"{show_bytes(size)}, SHA-256 {digest}", then=f"leanseg predict {out} SCANS -o OUT")
+        close(out, f"{show_bytes(size)}, SHA-256 {digest}", then=("predict", out, "SCANS", "-o", "OUT"))
 
 
 def _sha256(path: Path) -> str:

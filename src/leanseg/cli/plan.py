@@ -64,11 +64,13 @@ def plan(
 
     from leanseg.cli.console import progress_bars, show_json
     from leanseg.datasets import fingerprint
-    from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
 
     with progress_bars() as progress:
         opened = open_named(dataset, images, labels, None, progress)
         found = fingerprint(opened, progress)
+
+        from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
+
         made = make_plan(opened, found, budget, network=network or DEFAULT_NETWORK, options=options)
     write_plan(out, made)
     if as_json:
@@ -84,8 +86,8 @@ def _show(made: "Plan", out: Path) -> None:
     table(("plan", ""), _rows(made), title=f"{made.data.name}: {', '.join(made.data.labels)}")
     for sentence in made.explanation:
         typer.echo(f"- {sentence}")
-    limit = "" if made.budget.minutes else " --minutes 15"
-    close(out, made.network.name, then=f"leanseg train DATASET --plan {out}{limit} -o RUN")
+    limit = () if made.budget.minutes else ("--minutes", "15")
+    close(out, made.network.name, then=("train", "DATASET", "--plan", out, *limit, "-o", "RUN"))
 
 
 def _rows(made: "Plan") -> list[tuple[str, str]]:

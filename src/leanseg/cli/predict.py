@@ -143,7 +143,7 @@ def _close(summary: "Summary", out: Path) -> None:
 
     number = len(summary.done)
     how = f"{summary.engine}, {summary.precision}, {summary.seconds:.1f} s"
-    close(out, f"{number} label map{'s' * (number != 1)}, {how}", then=f"leanseg evaluate {out} LABELS -o REPORT")
+    close(out, f"{number} label map{'s' * (number != 1)}, {how}", then=("evaluate", out, "LABELS", "-o", "REPORT"))
 
 
 def _described(summary: "Summary") -> dict[str, Any]:

@@ -69,4 +69,5 @@ def _show(dataset: "Dataset", splits: "Splits", asked: int, out: Path) -> None:
     )
     if len(splits.folds) < asked:
         typer.echo(f"{len(splits.folds)} folds instead of {asked}: there are no more patients")
-    close(out, f"{len(splits.folds)} folds", then=f"leanseg train DATASET --splits {out} --minutes 15 -o RUN")
+    train = ("train", "DATASET", "--splits", out, "--minutes", "15", "-o", "RUN")
+    close(out, f"{len(splits.folds)} folds", then=train)

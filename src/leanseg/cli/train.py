@@ -217,10 +217,10 @@ def _show(outcome: "Outcome", began: float, *, as_json: bool) -> None:
     typer.echo(f"{record.results['steps']} steps, {seconds / 60:.1f} minutes{_memory(record.results)}")
     run = outcome.folder.root
     if outcome.judgement is None:
-        close(run, "interrupted; its package works", then=f"leanseg train DATASET --resume -o {run}")
+        close(run, "interrupted; its package works", then=("train", "DATASET", "--resume", "-o", run))
         return
     report = f", report in {outcome.evaluation.folder.relative_to(run)}" if outcome.evaluation else ""
-    close(run, f"model in package{report}", then=f"leanseg predict {run} SCANS -o OUT")
+    close(run, f"model in package{report}", then=("predict", run, "SCANS", "-o", "OUT"))
 
 
 def _tell_failures(judgement: "Judgement") -> None:
