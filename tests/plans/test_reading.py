@@ -62,13 +62,13 @@ def test_a_plan_saved_by_an_editor_with_a_byte_order_mark_is_read(tmp_path):
 def test_a_typo_is_refused_with_its_path_and_the_key_that_was_meant(tmp_path):
     what = refusal(written(tmp_path, lambda document: document["training"].update(btach=4)))
     assert "training.btach" in what
-    assert "did you mean batch" in what
+    assert "did you mean 'batch'" in what
 
 
 def test_a_typo_inside_a_list_is_refused_with_its_path(tmp_path):
     what = refusal(written(tmp_path, lambda document: document["preprocessing"]["normalisation"][0].update(shceme=1)))
     assert "preprocessing.normalisation.0.shceme" in what
-    assert "did you mean scheme" in what
+    assert "did you mean 'scheme'" in what
 
 
 def test_every_wrong_key_is_named(tmp_path):

@@ -1,13 +1,12 @@
 """Plans on disk: JSON, read strictly, with the path of every key that is wrong."""
 
-import difflib
 import json
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from leanseg.errors import InputError
+from leanseg.errors import InputError, did_you_mean
 from leanseg.plans.plan import Plan
 from leanseg.storage import write_text
 
@@ -88,8 +87,7 @@ def _suggestion(location: list[str]) -> str:
             _inner_model(model.model_fields[part].annotation) if part in getattr(model, "model_fields", {}) else model
         )
     known = getattr(model, "model_fields", {})
-    close = difflib.get_close_matches(location[-1], known, n=1)
-    return f" (did you mean {close[0]}?)" if close else f" (known here: {', '.join(known)})"
+    return f" ({did_you_mean(location[-1], known) or 'known here: ' + ', '.join(known)})"
 
 
 def _inner_model(annotation: Any) -> Any:
