@@ -40,17 +40,6 @@ class ContradictionError(InputError):
         super().__init__(what=f"{options} were both given", why=why, fix=fix)
 
 
-class NoLimitError(InputError):
-    """Nothing says when training ends."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            what="neither --minutes nor --steps nor a plan with minutes says how long to train",
-            why="leanseg trains within the time you have",
-            fix="add --minutes 15 or --steps 5000, or set budget.minutes in the plan",
-        )
-
-
 class CasesNotJudgedError(SomeCasesFailedError):
     """The model is there, but some validation cases could not be predicted or judged."""
 
@@ -170,7 +159,7 @@ def _refuse_early(
     out: Path, plan: Path | None, minutes: float | None, steps: int | None, *, resume: bool, overwrite: bool
 ) -> "Plan | None":
     """Return the plan that was given; refuse what can be refused before torch is loaded or the data set is read."""
-    from leanseg.learning.jobs.run_folder import RunFolder
+    from leanseg.learning.jobs.run_folder import NoEndError, RunFolder
     from leanseg.plans import read_plan
 
     if resume:
@@ -179,7 +168,7 @@ def _refuse_early(
     RunFolder(out).refuse_if_used(overwrite=overwrite)
     given = read_plan(plan) if plan else None
     if minutes is None and steps is None and (given is None or given.budget.minutes is None):
-        raise NoLimitError
+        raise NoEndError
     return given
 
 

@@ -40,7 +40,11 @@ class Exported:
             weights=self.weights,
             onnx=self.graph,
             card=write_card(self.plan, self.parameters, validation),
-            facts={**facts, "parameters": self.parameters, "parity": self.parity},
+            facts={
+                **facts,
+                "parameters": self.parameters,
+                "parity": {name: {**found} for name, found in self.parity.items()},
+            },
         )
 
 

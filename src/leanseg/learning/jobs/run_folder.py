@@ -38,6 +38,17 @@ class RunRecord(BaseModel):
     results: dict[str, float | int | str | None] = {}
 
 
+class NoEndError(InputError):
+    """Nothing says when training ends."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            what="neither the plan nor the command says how long to train",
+            why="leanseg trains within the time you have",
+            fix="add --minutes 15 or --steps 5000, or set budget.minutes in the plan",
+        )
+
+
 class NotARunError(InputError):
     """There is nothing to resume."""
 

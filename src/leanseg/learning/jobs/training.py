@@ -11,7 +11,7 @@ from leanseg.datasets import Dataset, Fold, Splits, make_splits, read_splits, wr
 from leanseg.errors import InputError, LeansegError
 from leanseg.learning.costing import fastest_precision
 from leanseg.learning.export.torch_engine import NoSuchDeviceError, build_network, resolve_device
-from leanseg.learning.jobs.run_folder import NotARunError, RunFolder, RunRecord
+from leanseg.learning.jobs.run_folder import NoEndError, NotARunError, RunFolder, RunRecord
 from leanseg.learning.jobs.training_run import Material, Outcome, TrainingRun
 from leanseg.learning.training.clock import Clock, StepClock, WallClock
 from leanseg.plans import Plan, read_plan, write_plan
@@ -26,17 +26,6 @@ class NoSuchFoldError(InputError):
             what=f"--fold {fold}: there are folds 0 to {folds - 1}",
             why="a fold says which cases are kept for validation",
             fix="choose one of them, or make other splits with leanseg split",
-        )
-
-
-class NoEndError(InputError):
-    """Nothing says when training ends."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            what="neither the plan nor the command says how long to train",
-            why="leanseg trains within the time you have",
-            fix="add --minutes 15 or --steps 5000, or set budget.minutes in the plan",
         )
 
 
