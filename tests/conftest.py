@@ -4,12 +4,23 @@ The packages are real; in them are small ONNX graphs whose labelling is known.
 """
 
 import json
+import os
+import shutil
+import tempfile
 
 import numpy as np
 import pytest
 
+# The user's own cache is left alone, in this process and in those that tests start.
+CACHE = tempfile.mkdtemp(prefix="leanseg-tests-")
+os.environ["LEANSEG_CACHE"] = CACHE
+
 LABELS = {"background": 0, "grey": 2, "white": 5}
 THRESHOLDS = (0.0, 1.0)  # from which intensity on a voxel is grey, white
+
+
+def pytest_unconfigure():
+    shutil.rmtree(CACHE, ignore_errors=True)
 
 
 def threshold_model(channels, tile):

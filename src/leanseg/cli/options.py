@@ -32,7 +32,7 @@ NetworkOptionsOption = Annotated[
 ]
 RamOption = Annotated[str | None, typer.Option("--ram", help="Memory to train in, e.g. 8GB")]
 DeviceOption = Annotated[
-    Device | None, typer.Option("--device", help="Where torch computes; default: auto", show_default=False)
+    Device | None, typer.Option("--device", help="Where torch computes: auto, cpu or cuda", show_default=False)
 ]
 MaxVoxelsOption = Annotated[
     int | None,

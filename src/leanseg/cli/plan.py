@@ -8,6 +8,8 @@ import typer
 from leanseg.cli.named_dataset import open_named
 from leanseg.cli.options import (
     DatasetArgument,
+    Device,
+    DeviceOption,
     ImagesOption,
     JsonOption,
     LabelsOption,
@@ -36,6 +38,7 @@ def plan(
     seconds_per_case: Annotated[
         float | None, typer.Option(min=0.01, help="Wall time to predict the largest case")
     ] = None,
+    device: DeviceOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,9 +72,11 @@ def plan(
         opened = open_named(dataset, images, labels, None, progress)
         found = fingerprint(opened, progress)
 
+        from leanseg.learning.export.torch_engine import resolve_device
         from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
 
-        made = make_plan(opened, found, budget, network=network or DEFAULT_NETWORK, options=options)
+        chosen = resolve_device(device or Device.AUTO)
+        made = make_plan(opened, found, budget, network=network or DEFAULT_NETWORK, options=options, device=chosen)
     write_plan(out, made)
     if as_json:
         show_json(made.model_dump(mode="json"))

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -119,7 +119,7 @@ def train(
         if resume:
             outcome = go_on(opened, out, Limits(began, minutes, steps), progress=progress)
         else:
-            chosen = given or _make_plan(opened, network, option or [], ram, minutes, progress)
+            chosen = given or _make_plan(opened, network, option or [], ram, minutes, chosen_device, progress)
             limits = Limits(began, minutes or chosen.budget.minutes, steps, chosen_device)
             outcome = start(
                 opened, chosen, out, limits, fold=fold or 0, splits=splits, overwrite=overwrite, progress=progress
@@ -178,6 +178,7 @@ def _make_plan(
     option: list[str],
     ram: str | None,
     minutes: float | None,
+    device: Literal["cpu", "cuda"],
     progress: "Progress",
 ) -> "Plan":
     from leanseg.cli.network_options import parse_options
@@ -187,7 +188,8 @@ def _make_plan(
 
     budget = read_budget(training_ram=ram, minutes=minutes)
     found = fingerprint(dataset, progress)
-    return make_plan(dataset, found, budget, network=network or DEFAULT_NETWORK, options=parse_options(option))
+    options = parse_options(option)
+    return make_plan(dataset, found, budget, network=network or DEFAULT_NETWORK, options=options, device=device)
 
 
 def _show(outcome: "Outcome", began: float, *, as_json: bool) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from leanseg.datasets.cases import Case, Dataset, DuplicateCaseError, NoCasesError, by_name, scans_in, split_channel
 from leanseg.datasets.labels import LARGEST_VALUE, count_values
 from leanseg.datasets.parallel import in_order, workers_for
-from leanseg.datasets.scans import MissingChannelError, find_cases, stem
+from leanseg.datasets.scans import MissingChannelError, find_cases
 from leanseg.datasets.subjects import with_table
 from leanseg.errors import InputError
 from leanseg.progress import Progress
-from leanseg.volumes import read_labels
+from leanseg.volumes import read_labels, stem_of
 
 _MOST_VALUES = 256
 
@@ -70,14 +70,14 @@ def _channels(count: int) -> tuple[str, ...]:
 
 
 def _pairs(images: Path, labels: Path) -> tuple[Case, ...]:
-    partners = _by_name(labels, [(stem(path), path) for path in scans_in(labels)])
+    partners = _by_name(labels, [(stem_of(path), path) for path in scans_in(labels)])
     scans: dict[str, dict[int, Path]] = {}
     files = scans_in(images)
-    known = partners.keys() | {split_channel(stem(path))[0] for path in files if stem(path).endswith("_0000")}
+    known = partners.keys() | {split_channel(stem_of(path))[0] for path in files if stem_of(path).endswith("_0000")}
     for path in files:
-        name, channel = split_channel(stem(path))
-        if stem(path) in partners or name not in known:
-            name, channel = stem(path), None
+        name, channel = split_channel(stem_of(path))
+        if stem_of(path) in partners or name not in known:
+            name, channel = stem_of(path), None
         if scans.setdefault(name, {}).setdefault(channel or 0, path) != path:
             raise DuplicateCaseError(name, str(images))
     if not scans.keys() & partners.keys():

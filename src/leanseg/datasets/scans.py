@@ -55,11 +55,6 @@ def find_cases(paths: Sequence[Path]) -> tuple[Case, ...]:
     return by_name(cases)
 
 
-def stem(path: Path) -> str:
-    """Return a scan's file name without suffix. Raises InputError for a suffix that leanseg does not read."""
-    return stem_of(path)
-
-
 def _scans(folder: Path) -> list[Path]:
     found = scans_in(folder)
     if not found:
@@ -72,8 +67,8 @@ def _scans(folder: Path) -> list[Path]:
 def _grouped(files: Iterable[Path]) -> list[Case]:
     groups: dict[tuple[Path, str], dict[int, list[Path]]] = {}
     for path in files:
-        name, channel = split_channel(stem(path))
-        key = (path.parent, name) if channel is not None else (path.parent, stem(path))
+        name, channel = split_channel(stem_of(path))
+        key = (path.parent, name) if channel is not None else (path.parent, stem_of(path))
         groups.setdefault(key, {}).setdefault(-1 if channel is None else channel, []).append(path)
     return [case for (_, name), channels in groups.items() for case in _cases(name, channels)]
 
@@ -83,7 +78,7 @@ def _cases(name: str, channels: dict[int, list[Path]]) -> list[Case]:
     cases = [Case(name, (path,)) for path in channels.pop(-1, [])]
     if 0 not in channels:
         # Names such as scan_2019.nii.gz: nothing says that the digits count channels.
-        return cases + [Case(stem(path), (path,)) for paths in channels.values() for path in paths]
+        return cases + [Case(stem_of(path), (path,)) for paths in channels.values() for path in paths]
     for expected, channel in enumerate(sorted(channels)):
         if channel != expected:
             raise MissingChannelError(channels[channel][0], expected)

@@ -32,9 +32,15 @@ class Calibration:
     vram: int = 0
 
 
-def calibrate(name: str, in_channels: int, out_channels: int, options: dict[str, Any]) -> Calibration:
-    """Measure a network of the registry on this machine, on its GPU if there is one. Takes about five seconds."""
-    device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
+def calibrate(
+    name: str,
+    in_channels: int,
+    out_channels: int,
+    options: dict[str, Any],
+    device: Literal["cpu", "cuda"] | None = None,
+) -> Calibration:
+    """Measure a network of the registry on `device`, by default the GPU if there is one. Takes about five seconds."""
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     network = networks.create(name, in_channels, out_channels, **options)
     divisor = networks.facts(name).divisor
     depth, height, width = (-(-size // part) * part for size, part in zip(TRIED_PATCH, divisor, strict=True))

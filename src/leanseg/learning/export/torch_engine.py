@@ -1,7 +1,7 @@
 """Run tiles on torch: for validation while training, and for those who have a GPU."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -69,10 +69,12 @@ def build_network(plan: Plan) -> nn.Module:
     return networks.create(plan.network.name, len(plan.data.channels), len(plan.data.labels), **plan.network.options)
 
 
-def resolve_device(device: str) -> str:
+def resolve_device(device: str) -> Literal["cpu", "cuda"]:
     """Return cpu or cuda for `device` (cpu, cuda or auto). Raises NoSuchDeviceError."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if device != "cpu" and not (device == "cuda" and torch.cuda.is_available()):
-        raise NoSuchDeviceError(device)
-    return device
+    if device == "cpu":
+        return "cpu"
+    if device == "cuda" and torch.cuda.is_available():
+        return "cuda"
+    raise NoSuchDeviceError(device)

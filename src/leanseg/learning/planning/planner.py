@@ -1,7 +1,7 @@
 """From a data set, what it measured like and what a person can spend to a plan, with the reason for every decision."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from leanseg.datasets import Dataset
 from leanseg.datasets.fingerprint import Fingerprint
@@ -37,11 +37,12 @@ def make_plan(
     network: str = DEFAULT_NETWORK,
     options: dict[str, Any] | None = None,
     calibration: Calibration | None = None,
+    device: Literal["cpu", "cuda"] | None = None,
 ) -> Plan:
     """Return the plan for `dataset` within `budget`; the same arguments, calibration included, give the same plan.
 
     calibration: what is known of the machine; left out, this one is measured, which takes about five seconds and
-    comes out a little different each time.
+    comes out a little different each time. device: what is measured and planned for; the GPU if there is one.
     Raises BudgetError naming the smallest budget that would do, and InputError for an unknown network or option and
     for a data set without anything to learn.
     """
@@ -52,7 +53,7 @@ def make_plan(
     chosen = Network(name=network, options=options or {})
     channels, classes = len(dataset.channels), len(dataset.labels)
     divisor = networks.facts(network).divisor
-    calibration = calibration or calibrate(network, channels, classes, chosen.options)
+    calibration = calibration or calibrate(network, channels, classes, chosen.options, device)
     costs = network_costs(network, channels, classes, chosen.options, calibration.precision)
 
     crop, about_crop = choose_crop(fingerprint)
