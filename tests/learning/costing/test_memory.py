@@ -60,6 +60,9 @@ def test_the_predicted_training_peak_is_within_a_quarter_of_the_measured_one(pre
     [
         pytest.param(1, 3, (36, 48, 32), (42, 64, 48), 150_000, [(36, 50, 35)] * 208, 1.041e9, id="Hippocampus"),
         pytest.param(2, 5, (29, 96, 96), (29, 160, 240), 8_928_000, [(155, 240, 240)] * 4, 3.028e9, id="BraTS"),
+        pytest.param(
+            2, 5, (58, 112, 112), (145, 176, 160), 8_928_000, [(139, 170, 129)] * 4, 6.58e9, id="BraTS, cropped"
+        ),
     ],
 )
 def test_the_measured_peaks_of_whole_runs_are_met_within_a_fifth(channels, classes, patch, tile, scan, cases, measured):

@@ -4,9 +4,11 @@ A base that importing takes, weights, activations by exact count, and what the a
 constants were measured on Linux with torch 2.13 and OpenVINO 2026; training prints how far off the model was.
 
 A training run is the sum of its stages, because the allocator keeps what one of them has freed and the next finds it
-in pieces of the wrong size. Measured peaks of distill_dsm_unet in bf16: 1.04 GB on Hippocampus (2 patches of
-36 x 48 x 32, tile 42 x 64 x 48), where the sum is 1.01 GB; 3.03 GB on BraTS (2 patches of 29 x 96 x 96, two channels,
-tile 29 x 160 x 240), where it is 3.22 GB.
+in pieces of the wrong size. Measured peaks of whole runs of distill_dsm_unet in bf16 with batch 2, and the sums:
+
+- Hippocampus (patch 36 x 48 x 32, tile 42 x 64 x 48): 1.04 GB, 1.01 GB
+- BraTS (two channels, patch 29 x 96 x 96, tile 29 x 160 x 240): 3.03 GB, 3.22 GB
+- BraTS, cropped (patch 58 x 112 x 112, tile 145 x 176 x 160): 6.58 GB, 7.32 GB
 """
 
 import math
