@@ -86,5 +86,5 @@ def test_a_label_on_another_grid_is_refused(cases, plan, tmp_path):
     moved[0, 3] = 4
     labels = np.asarray(nibabel.load(cases[0].label).dataobj)
     nibabel.save(nibabel.Nifti1Image(labels, moved), cases[0].label)
-    with pytest.raises(InputError, match="case0"):
+    with pytest.raises(InputError, match=r"label0\.nii\.gz: not on the grid"):
         build_cache(cases, plan, tmp_path / "cache", Progress())

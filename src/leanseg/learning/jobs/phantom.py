@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.errors import MissingPackageError
+from leanseg.kernels import bounding_box
 from leanseg.machine import cores
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used, whole_folder, write_json
@@ -214,12 +215,8 @@ def _spline_basis(side: int, step: float) -> _Array:
 
 def _box(inside: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
     """Return the box around `inside` and `margin` voxels more, within the grid."""
-    box = []
-    for axis, side in enumerate(inside.shape):
-        others = tuple(other for other in range(inside.ndim) if other != axis)
-        filled = np.flatnonzero(inside.any(axis=others))
-        box.append(slice(max(0, int(filled[0]) - margin), min(side, int(filled[-1]) + margin + 1)))
-    return tuple(box)
+    sides = zip(bounding_box(inside), inside.shape, strict=True)
+    return tuple(slice(max(0, side.start - margin), min(size, side.stop + margin)) for side, size in sides)
 
 
 def _folders(folder: Path) -> PhantomFolders:

@@ -14,39 +14,17 @@ import blosc2
 import numpy as np
 from numpy.typing import NDArray
 
-from leanseg.datasets import Case
-from leanseg.datasets.parallel import in_order, workers_for
+from leanseg.datasets import Case, NoLabelError, in_order, workers_for
 from leanseg.errors import InputError
 from leanseg.inference import prepare, prepare_labels
 from leanseg.machine import ram_bytes
 from leanseg.plans import Plan
 from leanseg.progress import Progress
 from leanseg.storage import whole_folder
-from leanseg.volumes import read_channels, read_labels
+from leanseg.volumes import read_channels, read_labels, require_same_grid
 
+_USABLE_RAM = 0.8  # of the machine's, where the budget names no limit: what the planner counts on, too
 _VOXELS_PER_CLASS = 4000  # enough to centre patches on; a few kilobytes per class
-
-
-class UnlabelledCaseError(InputError):
-    """A training case has no label file."""
-
-    def __init__(self, case: Case) -> None:
-        super().__init__(
-            what=f"{case.name}: no label file",
-            why="training and validation need a reference",
-            fix="run leanseg check on the data set, then add the label or leave the case out of splits.json",
-        )
-
-
-class MisalignedLabelError(InputError):
-    """Image and label do not lie on the same grid."""
-
-    def __init__(self, case: Case) -> None:
-        super().__init__(
-            what=f"{case.name}: image and label have different shapes or affines",
-            why="the network would learn labels in the wrong place",
-            fix="run leanseg check on the data set, then resample the label onto its image",
-        )
 
 
 @dataclass(frozen=True)
@@ -93,11 +71,10 @@ def _files(case: Case) -> list[Path]:
 
 def _write_case(case: Case, plan: Plan, folder: Path) -> None:
     if case.label is None:
-        raise UnlabelledCaseError(case)
+        raise NoLabelError(case)
     image, geometry = read_channels(case.images)
     reference = read_labels(case.label)
-    if not reference.geometry.matches(geometry):
-        raise MisalignedLabelError(case)
+    require_same_grid(case.images[0], geometry, case.label, reference.geometry)
     try:
         prepared = prepare(image, geometry, plan.preprocessing)
         labels = prepare_labels(reference.array, prepared.grid, tuple(plan.data.labels.values()))
@@ -149,7 +126,7 @@ def _open_array(path: Path) -> blosc2.NDArray:
 
 
 def _fits(cases: Sequence[CachedCase], plan: Plan) -> bool:
-    allowed = (plan.budget.training_ram or ram_bytes() // 2) // 4
+    allowed = (plan.budget.training_ram or int(_USABLE_RAM * ram_bytes())) // 4
     return sum(case.image.nbytes + case.labels.nbytes for case in cases) <= allowed
 
 
