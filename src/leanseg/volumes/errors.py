@@ -192,7 +192,7 @@ class ShearedAffineError(InputError):
         super().__init__(
             what=f"{path}: axes meet at {degrees:.1f} degrees instead of 90",
             why="resampling to a spacing in mm would distort the anatomy",
-            fix="resample it to a grid with perpendicular axes, for example in Python with "
+            fix="resample it to a grid with perpendicular axes, for example with the Python library nibabel: "
             "nibabel.processing.resample_to_output(image) (order=0 for labels)",
         )
 

