@@ -36,16 +36,30 @@ def _run_leanseg(*arguments, environment=ENVIRONMENT, timeout=300.0):
     return Done(process.returncode, out, err, 0)
 
 
+# A process that is started takes over the largest memory of the one that starts it, and a test worker is large: so a
+# small process stands between them.
+GO_BETWEEN = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+with open(sys.argv[1], "w") as found:
+    found.write(f"{os.waitstatus_to_exitcode(status)} {usage.ru_maxrss}")
+"""
+
+
 def _run_measured(folder, *arguments):
     """Run one command and measure the largest resident memory it ever had."""
-    out, err = folder / "stdout.txt", folder / "stderr.txt"
-    with out.open("w") as stdout, err.open("w") as stderr:
-        command = [sys.executable, "-m", "leanseg", *map(str, arguments)]
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL, env=ENVIRONMENT)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    kilobytes = 1 if sys.platform == "darwin" else 1024
-    return Done(process.returncode, out.read_text(), err.read_text(), usage.ru_maxrss * kilobytes)
+    found = folder / "measured.txt"
+    command = [sys.executable, "-m", "leanseg", *map(str, arguments)]
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", GO_BETWEEN, str(found), *command],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        check=True,
+    )
+    code, peak = map(int, found.read_text().split())
+    return Done(code, done.stdout, done.stderr, peak * (1 if sys.platform == "darwin" else 1024))
 
 
 def _make_scan(seed, shape=SHAPE):
