@@ -1,6 +1,8 @@
-"""Limits of containers: control groups of version 1 and 2, nested, in a made-up /proc and /sys."""
+"""What this machine grants: limits of containers, in a made-up /proc and /sys, and what the process took."""
 
 import os
+import subprocess
+import sys
 
 import psutil
 import pytest
