@@ -68,6 +68,6 @@ def test_without_limits_the_machine_counts(groups, own):
 def test_the_peak_is_that_of_this_process_and_not_of_its_parent():
     """getrusage's peak is handed down from a parent; here that parent has 300 MB."""
     child = "from leanseg.machine import peak_rss_bytes; print(peak_rss_bytes())"
-    parent = f"import subprocess, sys; held = bytearray(300_000_000); subprocess.run([sys.executable, '-c', {child!r}])"
+    parent = f"import subprocess, sys; held = b'x' * 300_000_000; subprocess.run([sys.executable, '-c', {child!r}])"
     done = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True)
     assert 1_000_000 < int(done.stdout) < 150_000_000
