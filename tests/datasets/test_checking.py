@@ -169,6 +169,66 @@ def test_what_is_wrong_with_unlabelled_scans_is_a_warning(decathlon):
     assert check_dataset(open_dataset(written.root)).passed
 
 
+def unused_in(written):
+    problems = check_dataset(open_dataset(written.root)).problems
+    return [problem.what for problem in problems if problem.kind == "unused file"]
+
+
+def test_files_that_a_decathlon_description_leaves_out_are_a_warning(decathlon):
+    written = decathlon(7)
+    written.describe(training=written.content["training"][:6])
+    assert problems_of(written) == {(None, "unused file", "warning")}
+    images, labels = unused_in(written)
+    assert images == "imagesTr holds 1 file of no case: case_g.nii.gz"
+    assert labels == "labelsTr holds 1 file of no case: case_g.nii.gz"
+    assert check_dataset(open_dataset(written.root)).passed
+
+
+def test_a_scan_listed_for_testing_is_used(decathlon):
+    written = decathlon(7)
+    written.label(6).unlink()
+    written.describe(training=written.content["training"][:6], test=["imagesTr/case_g.nii.gz"])
+    assert problems_of(written) == set()
+
+
+def test_of_many_unused_files_a_few_are_named_and_all_are_counted(decathlon):
+    written = decathlon(6)
+    for number in range(5):
+        shutil.copy(written.image(0), written.root / "imagesTr" / f"more_{number}.nii.gz")
+    (told,) = unused_in(written)
+    assert told == "imagesTr holds 5 files of no case: more_0.nii.gz, more_1.nii.gz, more_2.nii.gz and 2 more"
+
+
+def test_hidden_files_and_notes_are_not_unused_files(decathlon):
+    written = decathlon(6)
+    for name in ("._case_a.nii.gz", ".hidden.nii.gz", "notes.txt"):
+        (written.root / "imagesTr" / name).write_text("something")
+    assert problems_of(written) == set()
+
+
+def test_a_folder_listed_by_two_names_has_no_unused_files(decathlon):
+    written = decathlon(6)
+    (written.root / "again").symlink_to(written.root / "imagesTr", target_is_directory=True)
+    first, *others = written.content["training"]
+    written.describe(training=[{**first, "image": "again/case_a.nii.gz"}, *others])
+    assert problems_of(written) == set()
+
+
+@pytest.mark.parametrize("name", ["case_a_0002.nii.gz", "case_a.nii.gz", "case_a_0000.nii", "case_a_0000.mha"])
+def test_images_that_are_no_channel_of_an_nnunet_case_are_a_warning(nnunet, name):
+    written = nnunet(6, channels=2)
+    (written.root / "imagesTr" / name).write_text("something")
+    assert problems_of(written) == {(None, "unused file", "warning")}
+    assert unused_in(written) == [f"imagesTr holds 1 file of no case: {name}"]
+
+
+def test_labels_of_another_ending_than_an_nnunet_description_tells_are_a_warning(nnunet):
+    written = nnunet(6)
+    (written.root / "labelsTr" / "case_x.nrrd").write_text("something")
+    assert problems_of(written) == {(None, "unused file", "warning")}
+    assert unused_in(written) == ["labelsTr holds 1 file of no case: case_x.nrrd"]
+
+
 def test_no_problem_hides_another(nnunet, write_volume, new_image, new_label):
     written = nnunet(6)
     written.image(0, 0).unlink()

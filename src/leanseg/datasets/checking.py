@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from leanseg.datasets.cases import Case, Dataset
+from leanseg.datasets.cases import Case, Dataset, scans_in
 from leanseg.datasets.examination import Examination, Kind, Problem, examine
 from leanseg.datasets.parallel import in_order, workers_for
 from leanseg.datasets.splits import FEWEST_FOLDS
@@ -18,6 +18,7 @@ __all__ = ["CheckReport", "Problem", "check_dataset"]
 
 # With fewer patients the usual five folds are not possible.
 _ENOUGH_SUBJECTS = 5
+_SHOWN_FILES = 3
 
 
 class CheckReport(BaseModel):
@@ -68,6 +69,7 @@ def check_dataset(dataset: Dataset, progress: Progress | None = None) -> CheckRe
     counts = _cases_per_class(dataset, examinations)
     problems = [_weighed(problem, found.case) for found in examinations for problem in found.problems]
     problems += _duplicates(examinations)
+    problems += _unused_files(dataset)
     problems += _absent_classes(dataset, counts)
     problems += _subjects(dataset)
     return CheckReport(
@@ -103,6 +105,30 @@ def _duplicates(examinations: Sequence[Examination]) -> Iterable[Problem]:
                 fix="remove one of the two, or it may train and validate the same network",
             )
             yield _weighed(problem, other)
+
+
+def _unused_files(dataset: Dataset) -> Iterable[Problem]:
+    """Name the volumes that lie among those of the labelled cases, but belong to no case."""
+    used = {_place(path) for case in (*dataset.cases, *dataset.unlabelled) for path in _files(case)}
+    # Folders that are one, by a link or otherwise, are looked through once.
+    folders = {path.parent.resolve(): path.parent for case in dataset.cases for path in _files(case)}
+    for folder in sorted(folders.values()):
+        unused = [path.name for path in scans_in(folder) if _place(path) not in used]
+        if unused:
+            names = ", ".join(unused[:_SHOWN_FILES])
+            more = f" and {len(unused) - _SHOWN_FILES} more" if len(unused) > _SHOWN_FILES else ""
+            what = f"{folder.name} holds {len(unused)} file{'s' * (len(unused) != 1)} of no case: {names}{more}"
+            fix = "list them in dataset.json or name them as its layout wants; or move them elsewhere"
+            yield _of_dataset("unused file", "warning", what, fix)
+
+
+def _files(case: Case) -> tuple[Path, ...]:
+    return case.images if case.label is None else (*case.images, case.label)
+
+
+def _place(path: Path) -> tuple[Path, str]:
+    # The file itself may be a link to one that several data sets share; its folder counts.
+    return path.parent.resolve(), path.name
 
 
 def _cases_per_class(dataset: Dataset, examinations: Sequence[Examination]) -> dict[str, int]:

@@ -35,6 +35,7 @@ Kind = Literal[
     "unknown label",
     "empty label",
     "duplicate image",
+    "unused file",
     "absent class",
     "subject",
     "too few cases",
