@@ -132,17 +132,28 @@ def plan(leanseg, dataset, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained(leanseg, dataset, plan, tmp_path_factory):
-    """A run of a few steps, trained once for all tests of a worker."""
-    run = tmp_path_factory.mktemp("run") / "run"
-    done = leanseg("train", dataset, "--plan", plan, "--fold", "0", "--steps", "4", "-o", run)
+    """A run that has learned to tell the classes apart, trained once for all tests of a worker."""
+    folder = tmp_path_factory.mktemp("run")
+    content = json.loads(plan.read_text(encoding="utf-8"))
+    content["training"]["batch"] = 2  # many small steps learn more in a few seconds than few large ones
+    (folder / "plan.json").write_text(json.dumps(content), encoding="utf-8")
+    done = leanseg(
+        "train", dataset, "--plan", folder / "plan.json", "--fold", "0", "--steps", "40", "-o", folder / "run"
+    )
     assert done.code == 0, done.err
-    return run
+    return folder / "run"
 
 
 @pytest.fixture(scope="session")
-def scans(tmp_path_factory, save_scan):
-    """Two scans that nobody trained on."""
+def new_cases():
+    """Name -> image and labels of two cases that nobody trained on."""
+    return {f"new_{number}": _make_scan(100 + number) for number in range(2)}
+
+
+@pytest.fixture(scope="session")
+def scans(tmp_path_factory, save_scan, new_cases):
+    """A folder with the scans of the new cases."""
     folder = tmp_path_factory.mktemp("scans")
-    for number in range(2):
-        save_scan(folder / f"new_{number}.nii.gz", _make_scan(100 + number)[0])
+    for name, (image, _) in new_cases.items():
+        save_scan(folder / f"{name}.nii.gz", image)
     return folder

@@ -5,12 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 
+DATA = Path(__file__).parents[2] / "../shared/data"
 BLOCKADE = """
 import importlib.abc, os, sys
 
@@ -34,12 +36,35 @@ def labels_in(folder, name):
     return np.asarray(nibabel.load(folder / f"{name}.nii.gz").dataobj)
 
 
+def engine_of(folder, name):
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["engine"].split()[0]
+
+
+def dice(found, truth, value):
+    return 2 * ((found == value) & (truth == value)).sum() / ((found == value).sum() + (truth == value).sum())
+
+
 @pytest.fixture(scope="module")
-def predicted(leanseg, trained, scans, tmp_path_factory):
+def predicted(leanseg, trained, scans, new_cases, tmp_path_factory):
+    """Label maps of the new scans. They hold structures: where all voxels are alike, everything agrees."""
     out = tmp_path_factory.mktemp("predicted") / "out"
     done = leanseg("predict", trained, scans, "-o", out)
     assert done.code == 0, done.err
+    for name in new_cases:
+        assert len(np.unique(labels_in(out, name))) > 1
     return out
+
+
+@pytest.fixture(scope="module")
+def hippocampi(tmp_path_factory):
+    """A folder with three real scans."""
+    source = DATA / "Task04_Hippocampus" / "imagesTr"
+    if not source.is_dir():
+        pytest.skip("Task04_Hippocampus is not in shared/data")
+    folder = tmp_path_factory.mktemp("hippocampi")
+    for scan in sorted(source.glob("hippocampus_*.nii.gz"))[:3]:
+        shutil.copy(scan, folder)
+    return folder
 
 
 def test_a_run_holds_its_package_its_record_and_its_report(trained):
@@ -90,12 +115,31 @@ def test_every_prediction_has_the_grid_of_its_scan_and_a_sidecar(predicted, scan
         assert {"engine", "precision", "seconds"} <= set(sidecar)
 
 
+def test_a_trained_network_finds_the_structures_of_new_scans(predicted, new_cases):
+    for name, (_, truth) in new_cases.items():
+        found = labels_in(predicted, name)
+        assert min(dice(found, truth, value) for value in (1, 2)) > 0.3
+
+
 @pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
-def test_engines_agree(engine, leanseg, trained, scans, predicted, tmp_path):
+def test_engines_agree(engine, leanseg, trained, scans, new_cases, predicted, tmp_path):
     done = leanseg("predict", trained, scans, "--engine", engine, "-o", tmp_path / "out")
     assert done.code == 0, done.err
-    for name in ("new_0", "new_1"):
+    for name in new_cases:
+        assert (engine_of(predicted, name), engine_of(tmp_path / "out", name)) == ("openvino", engine)
         assert (labels_in(tmp_path / "out", name) == labels_in(predicted, name)).mean() > 0.999
+
+
+def test_engines_agree_on_real_scans(leanseg, trained, hippocampi, tmp_path):
+    engines = ("openvino", "onnxruntime", "torch")
+    for engine in engines:
+        done = leanseg("predict", trained, hippocampi, "--engine", engine, "-o", tmp_path / engine)
+        assert done.code == 0, done.err
+    for scan in hippocampi.iterdir():
+        name = scan.name.removesuffix(".nii.gz")
+        first, *others = (labels_in(tmp_path / engine, name) for engine in engines)
+        assert len(np.unique(first)) > 1
+        assert [(other == first).mean() > 0.999 for other in others] == [True, True]
 
 
 def test_a_run_and_its_package_and_its_zip_predict_the_same(leanseg, trained, scans, predicted, tmp_path):
