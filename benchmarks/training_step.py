@@ -1,8 +1,8 @@
 """What a training step costs on the CPU, with and without what leanseg sets for the process.
 
-Claims: memory that is kept saves time on an idle machine (machine.keep_freed_memory), and threads that sleep soon
-save most of it beside another training (machine.share_cores), at no cost when idle. Every variant runs in a process of
-its own, in turns; the median of the steps of the best turn counts.
+Claim: memory that is kept saves time (machine.keep_freed_memory). Also shown: what a second training beside it costs,
+and that OpenMP threads which sleep sooner are no help then. Every variant runs in a process of its own, in turns; the
+median of the steps of the best turn counts.
 
     python benchmarks/training_step.py [SECONDS]
 """

@@ -61,21 +61,11 @@ def process_seconds() -> float:
     return seconds if 0 <= seconds <= _LONGEST_START else 0.0
 
 
-def share_cores() -> None:
-    """Let threads that wait for one another sleep soon. Has an effect only before torch is imported.
-
-    GNU OpenMP's threads spin for milliseconds, which starves the very thread they wait for as soon as anything else
-    runs: beside one other training, a step took 30 times as long, with this 15 times. On an idle machine it is free.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-
-
 def keep_freed_memory() -> None:
     """Let glibc's malloc keep what is freed instead of handing it back to the system; elsewhere nothing happens.
 
     Activations of a few megabytes lie above its thresholds: without this, each is mapped, faulted in page by page
-    and unmapped again in every training step. On two cores that was 18 % of the time; the peak grows by 1 to 3 %.
+    and unmapped again in every training step. See benchmarks/training_step.py for what that costs.
     """
     if not sys.platform.startswith("linux"):
         return

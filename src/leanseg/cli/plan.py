@@ -50,11 +50,9 @@ def plan(
     Example: leanseg plan Task04_Hippocampus -o plan.json --ram 8GB --minutes 15
     """
     from leanseg.cli.network_options import parse_options
-    from leanseg.machine import share_cores
     from leanseg.plans import read_budget, write_plan
     from leanseg.storage import refuse_if_used
 
-    share_cores()
     refuse_if_used(out, overwrite=overwrite)
     budget = read_budget(
         training_ram=ram,

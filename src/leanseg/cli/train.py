@@ -85,10 +85,9 @@ def train(
 
     Example: leanseg train Task04_Hippocampus --minutes 15 -o runs/hippocampus
     """
-    from leanseg.machine import process_seconds, share_cores
+    from leanseg.machine import process_seconds
 
     began = time.monotonic() - process_seconds()
-    share_cores()
     _refuse_contradictions(
         {
             "--plan": plan,
