@@ -12,7 +12,7 @@ from leanseg.errors import InputError, LeansegError
 from leanseg.learning.costing import fastest_precision
 from leanseg.learning.export.torch_engine import NoSuchDeviceError, build_network, resolve_device
 from leanseg.learning.jobs.run_folder import NoEndError, NotARunError, RunFolder, RunRecord
-from leanseg.learning.jobs.training_run import Material, Outcome, TrainingRun
+from leanseg.learning.jobs.training_run import Outcome, TrainingRun
 from leanseg.learning.training.clock import Clock, StepClock, WallClock
 from leanseg.plans import Plan, read_plan, write_plan
 from leanseg.progress import Progress
@@ -110,7 +110,7 @@ def start(
         write_plan(folder.plan, plan)
         write_splits(folder.splits, chosen, overwrite=True)
         folder.write(record)
-        material = run.prepare()
+        run.prepare()
     except BaseException as error:
         # What was refused leaves no trace; Ctrl-C leaves what can be resumed, unless it would replace an older run.
         if isinstance(error, LeansegError) or folder.replaces:
@@ -119,7 +119,7 @@ def start(
             folder.write(record.model_copy(update={"state": "interrupted"}))
         raise
     folder.settle()
-    return _carry_out(run, material)
+    return _carry_out(run)
 
 
 def resume(dataset: Dataset, out: Path, limits: Limits, *, progress: Progress) -> Outcome:
@@ -145,14 +145,14 @@ def resume(dataset: Dataset, out: Path, limits: Limits, *, progress: Progress) -
     clock = Limits(limits.began, record.minutes, record.steps).clock()
     part = _fold(read_splits(folder.splits, dataset), record.fold)
     run = TrainingRun(dataset, plan, part, folder, record, clock, progress)
+    run.prepare()
     folder.write(record)
-    return _carry_out(run, run.prepare())
+    return _carry_out(run)
 
 
-def _carry_out(run: TrainingRun, material: Material) -> Outcome:
+def _carry_out(run: TrainingRun) -> Outcome:
     try:
-        fitted = run.train(material)
-        del material  # its memory is needed for judging
+        fitted = run.train()
         return run.stop(fitted) if fitted.interrupted else run.finish(fitted)
     except BaseException:
         run.folder.write(run.record.model_copy(update={"state": "interrupted"}))

@@ -63,7 +63,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Material:
+class _Material:
     """What training works on: the network, the cached training cases, and the validation on the way."""
 
     network: nn.Module
@@ -96,8 +96,9 @@ class TrainingRun:
         self._validation = [by_name[name] for name in fold.validation]
         self._judged: Sequence[Case] = self._validation  # fewer where time does not allow all of them
         self._tile: NDArray[np.float32] | None = None  # of a real case, to compare engines on
+        self._material: _Material | None = None
 
-    def prepare(self) -> Material:
+    def prepare(self) -> None:
         """Cache the cases, rehearse the end, and see how much time is left for training."""
         torch.manual_seed(self._plan.training.seed)
         network = build_network(self._plan)
@@ -116,10 +117,12 @@ class TrainingRun:
         if self._state.last.exists():
             self._clock.restore(torch.load(self._state.last, weights_only=True, map_location="cpu")["clock"])
         self._keep_time(rehearsal, seconds * len(chosen))
-        return Material(network, training, validate(chosen, seconds * len(chosen)))
+        self._material = _Material(network, training, validate(chosen, seconds * len(chosen)))
 
-    def train(self, material: Material) -> Fitted:
-        """Train until the clock says so, or somebody presses Ctrl-C."""
+    def train(self) -> Fitted:
+        """Train until the clock says so, or somebody presses Ctrl-C. `prepare` comes first."""
+        material, self._material = self._material, None  # let go of when this ends: judging needs the memory
+        assert material is not None
         return fit(
             material.network,
             material.training,

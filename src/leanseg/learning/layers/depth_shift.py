@@ -5,6 +5,7 @@ Each module takes slices (B * D, C, H, W) together with D, or volumes (B, C, D, 
 Slices that would come from outside a volume are zero, and volumes of one batch never mix.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -84,7 +85,7 @@ def _overwritten(x: Tensor, depth: int, to_next: slice, to_previous: slice) -> T
     return out
 
 
-class DepthShift(nn.Module):
+class DepthShift(nn.Module, ABC):
     """What the depth shifts of this file have in common: they accept slices with their depth, or volumes."""
 
     def forward(self, x: Tensor, depth: int | None = None) -> Tensor:
@@ -95,9 +96,9 @@ class DepthShift(nn.Module):
             raise UnknownDepthError(tuple(x.shape), depth)
         return self.exchange(x, depth)
 
+    @abstractmethod
     def exchange(self, x: Tensor, depth: int) -> Tensor:
         """Let slices (B * depth, C, H, W) exchange channels with their neighbours."""
-        raise NotImplementedError
 
 
 class HardDepthShift(DepthShift):
