@@ -11,6 +11,7 @@ from leanseg.datasets.parallel import in_order, workers_for
 from leanseg.datasets.scans import find_cases
 from leanseg.datasets.splits import Fold, Splits, make_splits, read_splits, write_splits
 from leanseg.datasets.subjects import with_subjects
+from leanseg.datasets.targets import Region, Targets
 
 __all__ = [
     "Case",
@@ -20,7 +21,9 @@ __all__ = [
     "Fold",
     "NoLabelError",
     "Problem",
+    "Region",
     "Splits",
+    "Targets",
     "cache_folder",
     "check_dataset",
     "classes_in",

@@ -3,9 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from leanseg.datasets.targets import Region, Targets, targets_of
 from leanseg.errors import InputError
 from leanseg.volumes import SUFFIXES
 
@@ -30,7 +31,9 @@ class Case:
 class Dataset:
     """Labelled cases (sorted by name), those without labels, and what channels and label values mean.
 
-    `labels` maps a class to its value in the label files; background (0) comes first.
+    labels: class -> its value in the label files; background (0) comes first. regions: what is segmented instead of
+    classes, in the order of writing. ignore: value of voxels that nobody has judged. left_right: pairs of classes that
+    a mirror exchanges; empty when no class tells left from right, None when nobody has said.
     """
 
     name: str
@@ -39,6 +42,14 @@ class Dataset:
     labels: dict[str, int]
     cases: tuple[Case, ...]
     unlabelled: tuple[Case, ...] = ()
+    regions: dict[str, Region] = field(default_factory=dict)
+    ignore: int | None = None
+    left_right: tuple[tuple[str, str], ...] | None = None
+
+    @property
+    def targets(self) -> Targets:
+        """What is segmented and judged: name -> label values that count as it."""
+        return targets_of(self.labels, self.regions)
 
 
 class DuplicateCaseError(InputError):

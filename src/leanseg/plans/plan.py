@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from leanseg.datasets.targets import Region, Targets, targets_of
 from leanseg.errors import InputError
 from leanseg.plans.budget import Budget, Bytes
 from leanseg.plans.strict import Positive, Share, Strict, Triple
@@ -19,6 +20,23 @@ class Data(Strict):
     name: str
     channels: tuple[str, ...] = Field(min_length=1, description="one image per channel, in this order")
     labels: dict[str, int] = Field(description="name -> value in the label files; the first one is the background")
+    regions: dict[str, Region] = Field(
+        default_factory=dict, description="what is segmented instead of labels, written in this order"
+    )
+    ignore: int | None = Field(None, description="value in the label files of voxels that do not count")
+    left_right: tuple[tuple[str, str], ...] | None = Field(
+        None, description="pairs of labels that a mirror exchanges; empty: no label tells left from right"
+    )
+
+    @property
+    def targets(self) -> Targets:
+        """What is learned and judged: name -> label values that count as it."""
+        return targets_of(self.labels, self.regions)
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the network's scores: one per label, background included, or one per region."""
+        return len(self.regions) or len(self.labels)
 
     @field_validator("labels")
     @classmethod
