@@ -1,7 +1,6 @@
 """A picture of one case: where a prediction agrees with its reference, what it missed and what it added.
 
-Three planes through the scan, all at one scale in mm, as a radiologist hangs them: the patient's right on the left of
-axial and coronal planes, anterior on the left of the sagittal one. Each plane is the slice with most foreground.
+Three planes through the scan, all at one scale in mm.
 Colours are those of Okabe and Ito (Color Universal Design, 2008), which colour-blind people can tell apart.
 """
 
@@ -15,15 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leanseg.kernels import bounding_box
-from leanseg.volumes import orientation_spacing, to_orientation
+from leanseg.evaluation.planes import Plane, cut_planes, grey_window, scale_bar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-# Axes that grow to Left, Posterior, Inferior: every plane is then drawn as [row, column] from its top left corner.
-_HANGING = "LPI"
 
 _FOUND, _MISSED, _ADDED, _CONFUSED = "#009E73", "#0072B2", "#E69F00", "#CC79A7"
 _KINDS = (  # name in the legend, colour, opacity
@@ -36,7 +31,6 @@ _BACKDROP, _INK, _FAINT = "#101418", "#F2F4F6", "#AAB4BE"
 
 # Inches.
 _WIDTH, _TALLEST, _GAP, _SIDE, _FOOT, _LINE = 11.0, 5.2, 0.45, 0.45, 0.75, 0.24
-_SAMPLED = 1e6  # voxels looked at to choose the grey values
 _MOST_NAMES = 24  # classes named in the title; of more, those with the lowest Dice
 
 
@@ -51,30 +45,13 @@ class Overlay:
     image: NDArray[Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Plane:
-    """One slice as [row, column]: voxel size in mm (down, across), letters at its left, right, top and bottom."""
-
-    name: str
-    letters: str
-    step: tuple[float, float]
-    prediction: NDArray[Any]
-    reference: NDArray[Any]
-    image: NDArray[Any] | None
-
-    @property
-    def size(self) -> tuple[float, float]:
-        """Height and width in mm."""
-        rows, columns = self.reference.shape
-        return rows * self.step[0], columns * self.step[1]
-
-
 def draw_overlay(overlay: Overlay, path: Path, *, title: str, dice: Mapping[str, float]) -> None:
     """Write the picture as PNG to `path`. `dice` holds the case's Dice by class; NaN where it is not counted."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    planes = _planes(overlay)
+    targets = {name: (value,) for name, value in overlay.classes.items()}
+    planes = cut_planes(overlay.prediction, overlay.reference, overlay.affine, targets, overlay.image)
     lines = _dice_lines(dice)
     scale = _scale(planes)
     head = 0.95 + _LINE * len(lines)
@@ -82,61 +59,16 @@ def draw_overlay(overlay: Overlay, path: Path, *, title: str, dice: Mapping[str,
     figure = Figure(figsize=(_WIDTH, head + panels_height + _FOOT), dpi=130, facecolor=_BACKDROP)
     FigureCanvasAgg(figure)
     _write_head(figure, title, lines)
-    _place_panels(figure, planes, scale, head, _window(overlay.image))
+    window = (0.0, 1.0) if overlay.image is None else grey_window(overlay.image)
+    _place_panels(figure, planes, scale, head, window)
     _add_legend(figure, several=len(overlay.classes) > 1)
     figure.savefig(path, format="png")
 
 
-def _planes(overlay: Overlay) -> list[_Plane]:
-    values = list(overlay.classes.values())
-    prediction, reference = (
-        to_orientation(np.where(np.isin(labels, values), labels, 0), overlay.affine, _HANGING)
-        for labels in (overlay.prediction, overlay.reference)
-    )
-    image = None if overlay.image is None else to_orientation(overlay.image, overlay.affine, _HANGING)
-    spacing = orientation_spacing(overlay.affine, _HANGING)
-    foreground = (prediction != 0) | (reference != 0)
-    window = _window_around(foreground, spacing)
-    planes = []
-    for name, axis, letters in (("axial", 2, "RLAP"), ("coronal", 1, "RLSI"), ("sagittal", 0, "APSI")):
-        others = tuple(other for other in range(3) if other != axis)
-        at = int(foreground.sum(axis=others).argmax())
-        cut = tuple(at if other == axis else window[other] for other in range(3))
-        planes.append(
-            _Plane(
-                name=name,
-                letters=letters,
-                step=(spacing[others[1]], spacing[others[0]]),
-                prediction=prediction[cut].T,
-                reference=reference[cut].T,
-                image=None if image is None else image[cut].T,
-            )
-        )
-    return planes
-
-
-def _window_around(foreground: NDArray[np.bool_], spacing: Sequence[float]) -> list[slice]:
-    """Return the part of each axis that is shown: the foreground and as much again around it, at least 15 mm."""
-    window = []
-    for side, step in zip(bounding_box(foreground), spacing, strict=True):
-        margin = max(math.ceil(15 / step), (side.stop - side.start - 1) // 2)
-        window.append(slice(max(0, side.start - margin), side.stop + margin))
-    return window
-
-
-def _scale(planes: Sequence[_Plane]) -> float:
+def _scale(planes: Sequence[Plane]) -> float:
     """Return inches per mm, one for all planes."""
     room = _WIDTH - 2 * _SIDE - _GAP * (len(planes) - 1)
     return min(room / sum(plane.size[1] for plane in planes), _TALLEST / max(plane.size[0] for plane in planes))
-
-
-def _window(image: NDArray[Any] | None) -> tuple[float, float]:
-    """Return the grey values drawn black and white."""
-    if image is None:
-        return 0.0, 1.0
-    every = max(1, round((image.size / _SAMPLED) ** (1 / 3)))
-    low, high = np.percentile(image[::every, ::every, ::every], [0.5, 99.8])
-    return float(low), float(high) if high > low else float(low) + 1.0
 
 
 def _dice_lines(dice: Mapping[str, float]) -> list[str]:
@@ -164,7 +96,7 @@ def _write_head(figure: "Figure", title: str, lines: Sequence[str]) -> None:
 
 
 def _place_panels(
-    figure: "Figure", planes: Sequence[_Plane], scale: float, head: float, window: tuple[float, float]
+    figure: "Figure", planes: Sequence[Plane], scale: float, head: float, window: tuple[float, float]
 ) -> None:
     height = figure.get_size_inches()[1]
     tallest = scale * max(plane.size[0] for plane in planes)
@@ -179,14 +111,14 @@ def _place_panels(
     _add_scale_bar(figure, planes, scale)
 
 
-def _draw_plane(axes: "Axes", plane: _Plane, scale: float, window: tuple[float, float]) -> None:
+def _draw_plane(axes: "Axes", plane: Plane, scale: float, window: tuple[float, float]) -> None:
     from matplotlib.collections import LineCollection
 
     tall, wide = plane.size
     extent = (0.0, wide, tall, 0.0)
     scan = np.zeros(plane.reference.shape) if plane.image is None else plane.image
     axes.imshow(scan, cmap="gray", vmin=window[0], vmax=window[1], extent=extent, interpolation="bilinear")
-    axes.imshow(_colours(plane.prediction, plane.reference), extent=extent, interpolation="nearest")
+    axes.imshow(_colours(plane.masks()), extent=extent, interpolation="nearest")
     outline = list(_outline(plane.reference, plane.step))
     # Thinner where voxels are small, so that the outlines of many classes do not hide what they enclose.
     line = min(1.2, max(0.8, 22 * scale * min(plane.step)))
@@ -216,15 +148,13 @@ def _draw_plane(axes: "Axes", plane: _Plane, scale: float, window: tuple[float, 
         )
 
 
-def _colours(prediction: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:
+def _colours(masks: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.float64]:
     """Return (rows, columns, 4): red, green, blue and opacity of each voxel, transparent where both have nothing."""
     from matplotlib.colors import to_rgba
 
-    picture = np.zeros((*reference.shape, 4))
-    predicted, referred, same = prediction != 0, reference != 0, prediction == reference
-    where = (referred & same, referred & ~predicted, predicted & ~referred, referred & predicted & ~same)
-    for mask, (_, colour, opacity) in zip(where, _KINDS, strict=True):
-        picture[mask] = to_rgba(colour, opacity)
+    picture = np.zeros((*masks["found"].shape, 4))
+    for name, colour, opacity in _KINDS:
+        picture[masks[name]] = to_rgba(colour, opacity)
     return picture
 
 
@@ -241,11 +171,10 @@ def _outline(labels: NDArray[Any], step: tuple[float, float]) -> NDArray[np.floa
     return rows_and_columns[..., ::-1]
 
 
-def _add_scale_bar(figure: "Figure", planes: Sequence[_Plane], scale: float) -> None:
+def _add_scale_bar(figure: "Figure", planes: Sequence[Plane], scale: float) -> None:
     from matplotlib.lines import Line2D
 
-    narrowest = min(plane.size[1] for plane in planes)
-    length = max([mm for mm in (1, 2, 5, 10, 20, 50, 100) if mm <= narrowest / 2], default=1)
+    length = scale_bar(planes)
     height = figure.get_size_inches()[1]
     right, y = 1 - _SIDE / _WIDTH, 0.34 / height
     figure.add_artist(Line2D([right - length * scale / _WIDTH, right], [y, y], color=_INK, linewidth=2))
