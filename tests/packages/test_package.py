@@ -270,8 +270,12 @@ def test_a_new_package_takes_the_place_of_the_old_one(package, make_package):
 
 def test_the_hash_stands_for_plan_weights_and_graph_not_for_the_card(package, tmp_path):
     def again(name, **changed):
-        contents = {"plan": package.plan, "weights": package.file("model.safetensors"), "onnx": package.onnx_bytes()}
+        contents = {
+            "plan": package.plan,
+            "weights": [package.file("model.safetensors")],
+            "onnx": [package.onnx_bytes()],
+        }
         return write_package(tmp_path / name, **{**contents, **changed}, card="# Another\n", facts={}).hash
 
     assert again("same") == package.hash
-    assert again("other", weights=save({"head.weight": np.zeros(1, np.float32)})) != package.hash
+    assert again("other", weights=[save({"head.weight": np.zeros(1, np.float32)})]) != package.hash

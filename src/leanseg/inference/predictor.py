@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.errors import InputError
-from leanseg.inference.engines import Engine
+from leanseg.inference.engines import Engine, Ensemble
 from leanseg.inference.preprocessing import Prepared, prepare
 from leanseg.inference.sliding_window import fuse
 from leanseg.plans import Plan
@@ -22,7 +22,7 @@ class WrongScoresError(InputError):
 
     def __init__(self, got: int, expected: int) -> None:
         super().__init__(
-            what=f"the network gives scores for {got} classes, the plan names {expected}",
+            what=f"the network gives {got} channels of scores, the plan has {expected} classes or regions",
             why="plan and exported network of the package do not belong together",
             fix="copy the package again from where it was made; if it is no better there, train again",
         )
@@ -58,11 +58,12 @@ class Stopwatch:
 class Predictor:
     """Applies a plan with an engine that computes its network."""
 
-    def __init__(self, plan: Plan, engine: Engine) -> None:
+    def __init__(self, plan: Plan, engine: Engine | Ensemble) -> None:
         self.plan = plan
         self.engine = engine
         values = plan.data.labels.values()
         self._values = np.array(list(values), dtype=smallest_integer(min(values), max(values)))
+        self._written = tuple(region.written for region in plan.data.regions.values())
 
     def labels(self, array: NDArray[Any], geometry: Geometry, *, max_voxels: int | None = None) -> NDArray[Any]:
         """Return the label values (X, Y, Z) of a scan (C, X, Y, Z), in the smallest integer type that holds them.
@@ -84,11 +85,13 @@ class Predictor:
         inference = self.plan.inference
         with stopwatch.phase("network"):
             scores = fuse(self.engine, prepared.array, inference.tile, inference.overlap, progress, doing)
-        if len(scores) != len(self._values):
-            raise WrongScoresError(len(scores), len(self._values))
+        if len(scores) != self.plan.data.outputs:
+            raise WrongScoresError(len(scores), self.plan.data.outputs)
         with stopwatch.phase("labels"):
             if not all(np.isfinite(part).all() for part in scores):
                 raise NotFiniteScoresError
+            if self._written:
+                return prepared.restore(scores, self._written)
             return self._named(prepared.restore(scores))
 
     def _named(self, indices: NDArray[np.unsignedinteger[Any]]) -> NDArray[Any]:

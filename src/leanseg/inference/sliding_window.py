@@ -10,12 +10,13 @@ training patches that reach beyond a scan are filled the same way.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from leanseg.inference.engines import Ensemble
 from leanseg.progress import Progress
 
 Float32 = NDArray[np.float32]
@@ -34,7 +35,7 @@ class Window:
 
 
 def fuse(
-    network: Network,
+    network: Network | Ensemble,
     image: Float32,
     tile: Shape,
     overlap: float,
@@ -44,16 +45,32 @@ def fuse(
     """Return scores (K, D, H, W) float32 for `image` (C, D, H, W) from a network that takes one tile at a time.
 
     network: (1, C, *tile) float32 -> (1, K, *tile) float32. overlap: least share, 0 to < 1, of a tile that its
-    neighbour covers too. Scores are averaged as the network gives them (logits, not probabilities).
+    neighbour covers too. Scores are averaged as the networks give them (logits, not probabilities), over tiles and
+    over the members of an ensemble, which go over the whole image one after the other.
     """
     padded, inside = pad_to_tile(image, tile)
     axes = [windows(size, length, overlap) for size, length in zip(padded.shape[1:], tile, strict=True)]
     places = list(itertools.product(*axes))
-    if len(places) == 1:
-        only: Float32 = _float32(network(padded[None]))[0]
+    openers = network.openers if isinstance(network, Ensemble) else (lambda: network,)
+    if len(places) == len(openers) == 1:
+        only: Float32 = _float32(openers[0]()(padded[None]))[0]
         return only[(slice(None), *inside)]
+    steps = iter((progress or Progress()).track(range(len(openers) * len(places)), doing, len(openers) * len(places)))
     scores = np.zeros((0, *padded.shape[1:]), dtype=np.float32)
-    for d, h, w in (progress or Progress()).track(places, doing, len(places)):
+    for opened in openers:
+        # Nothing here holds on to the member, so it is gone before the next one is opened.
+        scores = _added(scores, opened(), padded, zip(places, steps, strict=False))
+    next(steps, None)  # lets the progress see the end
+    if len(openers) > 1:
+        scores /= len(openers)
+    return scores[(slice(None), *inside)]
+
+
+def _added(
+    scores: Float32, network: Network, padded: Float32, places: Iterable[tuple[tuple[Window, Window, Window], int]]
+) -> Float32:
+    """Return `scores` (K, D, H, W) with those of `network` at `places` added, each weighted by its windows."""
+    for (d, h, w), _ in places:
         place = (slice(None), d.place, h.place, w.place)
         found = _float32(network(np.ascontiguousarray(padded[place])[None]))[0]
         if not len(scores):  # how many classes there are is known from the first tile
@@ -62,7 +79,7 @@ def fuse(
         weights = d.weights[:, None, None] * (h.weights[:, None] * w.weights)
         for target, part in zip(scores[place], found, strict=True):
             target += part * weights
-    return scores[(slice(None), *inside)]
+    return scores
 
 
 def pad_to_tile(image: Float32, tile: Shape) -> tuple[Float32, tuple[slice, slice, slice]]:

@@ -8,7 +8,8 @@ from pydantic import Field, JsonValue
 from leanseg.plans import Strict
 
 NAME = "manifest.json"
-REQUIRED = ("plan.json", "model.safetensors", "model.onnx", "card.md")
+_TEXTS = ("plan.json", "card.md")
+_MOST_MEMBERS = 25
 LARGEST_TEXT = 1_000_000  # bytes of the manifest, the plan and the card, each
 LARGEST_PACKAGE = 4 * 2**30  # bytes of all files together; ONNX itself ends at 2 GiB
 
@@ -34,8 +35,25 @@ class Manifest(Strict):
     created: str = Field(description="date and time in UTC, ISO 8601")
     leanseg: str = Field(description="version that wrote the package")
     libraries: dict[str, str] = Field(description="name -> version, of what the package was made with")
+    members: int = Field(1, ge=1, le=_MOST_MEMBERS, description="networks whose scores are averaged")
     files: dict[Annotated[str, Field(pattern=FILE_NAME, max_length=100)], FileRecord] = Field(max_length=64)
     measured: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+def graph_name(member: int, members: int) -> str:
+    """Return the name of a member's exported graph."""
+    return "model.onnx" if members == 1 else f"model_{member}.onnx"
+
+
+def weights_name(member: int, members: int) -> str:
+    """Return the name of a member's trained tensors."""
+    return "model.safetensors" if members == 1 else f"model_{member}.safetensors"
+
+
+def required(members: int) -> tuple[str, ...]:
+    """Return the files that a package of so many networks must have."""
+    names = (name(member, members) for member in range(members) for name in (graph_name, weights_name))
+    return (*_TEXTS, *names)
 
 
 def manifest_text(manifest: Manifest) -> str:

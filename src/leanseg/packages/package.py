@@ -14,16 +14,16 @@ from leanseg.packages.manifest import (
     LARGEST_PACKAGE,
     LARGEST_TEXT,
     NAME,
-    REQUIRED,
     SUFFIXES,
     Manifest,
+    graph_name,
     record_of,
+    required,
+    weights_name,
 )
 from leanseg.packages.onnx_data import MalformedModelError, refers_to_other_files
 from leanseg.packages.stores import FolderStore, Store, ZipStore
 from leanseg.plans import Plan, PlanError, parse_plan
-
-_DECISIVE = ("model.onnx", "model.safetensors", "plan.json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,8 @@ class Package:
         for name in manifest.files:
             _verify(store, manifest, name)
         package = cls(store.path, _plan(store, manifest), manifest, _hash(manifest), store)
-        _check_model(store.path, package.onnx_bytes())
+        for member in range(package.members):
+            _check_model(store.path, graph_name(member, package.members), package.onnx_bytes(member))
         return package
 
     def file(self, name: str) -> bytes:
@@ -74,19 +75,25 @@ class Package:
             raise CorruptPackageError(self.path, f"{name} changed while it was in use")
         return data
 
-    def onnx_bytes(self) -> bytes:
-        """Return the exported graph: (1, C, *tile) -> (1, K, *tile) with the plan's tile."""
-        return self.file("model.onnx")
+    @property
+    def members(self) -> int:
+        """How many networks there are; where more than one, their scores are averaged."""
+        return self.manifest.members
 
-    def weights(self) -> dict[str, NDArray[Any]]:
-        """Return the trained tensors by name."""
+    def onnx_bytes(self, member: int = 0) -> bytes:
+        """Return a network's exported graph: (1, C, *tile) -> (1, K, *tile) with the plan's tile."""
+        return self.file(graph_name(member, self.members))
+
+    def weights(self, member: int = 0) -> dict[str, NDArray[Any]]:
+        """Return a network's trained tensors by name."""
+        name = weights_name(member, self.members)
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
         try:
-            return dict(load(self.file("model.safetensors")))
+            return dict(load(self.file(name)))
         except SafetensorError as error:
-            raise CorruptPackageError(self.path, f"model.safetensors is not a safetensors file ({error})") from error
+            raise CorruptPackageError(self.path, f"{name} is not a safetensors file ({error})") from error
 
     def card(self) -> str:
         """Return the model card, Markdown."""
@@ -94,7 +101,8 @@ class Package:
 
 
 def _hash(manifest: Manifest) -> str:
-    lines = "".join(f"{manifest.files[name].sha256}  {name}\n" for name in _DECISIVE)
+    decisive = sorted(name for name in required(manifest.members) if name != "card.md")
+    lines = "".join(f"{manifest.files[name].sha256}  {name}\n" for name in decisive)
     return hashlib.sha256(lines.encode("ascii")).hexdigest()
 
 
@@ -107,6 +115,9 @@ def _store_at(path: Path) -> Store:
         return FolderStore(path / "package")
     if not path.exists():
         raise NotAPackageError(path, "does not exist", "check the path of the run, package folder or .zip")
+    if (path / "cross_validation.json").is_file():
+        fix = f"name one of its folds, or make one package of them all: leanseg ensemble {path} -o PACKAGE"
+        raise NotAPackageError(path, "holds a model package per fold", fix)
     fix = "name a folder that leanseg train wrote (finish an interrupted run with leanseg train ... --resume)"
     raise NotAPackageError(path, "holds no model package (no manifest.json)", fix)
 
@@ -141,7 +152,7 @@ def _first(error: ValidationError) -> str:
 
 def _check_files(path: Path, manifest: Manifest, sizes: dict[str, int]) -> None:
     """Compare what is there with what the manifest names, before anything is read."""
-    for name in (*REQUIRED, *manifest.files):
+    for name in (*required(manifest.members), *manifest.files):
         if name not in manifest.files or name not in sizes:
             raise CorruptPackageError(path, f"{name} is missing")
     for name in sizes:
@@ -176,10 +187,10 @@ def _plan(store: Store, manifest: Manifest) -> Plan:
         raise CorruptPackageError(store.path, problem, fix) from error
 
 
-def _check_model(path: Path, model: bytes) -> None:
+def _check_model(path: Path, name: str, model: bytes) -> None:
     try:
         external = refers_to_other_files(model)
     except MalformedModelError as error:
-        raise CorruptPackageError(path, f"model.onnx is not an ONNX model ({error})") from error
+        raise CorruptPackageError(path, f"{name} is not an ONNX model ({error})") from error
     if external:
-        raise UnsafePackageError(path, "model.onnx refers to files outside the package")
+        raise UnsafePackageError(path, f"{name} refers to files outside the package")

@@ -3,14 +3,23 @@
 import importlib.metadata
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from leanseg import __version__
-from leanseg.packages.manifest import NAME, REQUIRED, FileRecord, Manifest, manifest_text, record_of
+from leanseg.packages.manifest import (
+    NAME,
+    FileRecord,
+    Manifest,
+    graph_name,
+    manifest_text,
+    record_of,
+    required,
+    weights_name,
+)
 from leanseg.packages.package import Package
 from leanseg.plans import Plan, write_plan
 from leanseg.storage import whole_file, whole_folder, write_text
@@ -23,27 +32,31 @@ def write_package(
     path: Path,
     *,
     plan: Plan,
-    weights: bytes | Path,
-    onnx: bytes | Path,
+    weights: Sequence[bytes | Path],
+    onnx: Sequence[bytes | Path],
     card: str,
     facts: Mapping[str, JsonValue],
 ) -> Package:
     """Write a package folder at `path`, in the place of an older one, and return it as it reads back.
 
-    weights: a safetensors file or its bytes. onnx: a graph (1, C, *tile) -> (1, K, *tile) without external data.
-    card: Markdown. facts: what was measured at export, free JSON.
+    weights: for each network a safetensors file or its bytes. onnx: for each its graph (1, C, *tile) -> (1, K, *tile)
+    without external data. Scores of several networks are averaged. card: Markdown. facts: what was measured at
+    export, free JSON.
     Raises CorruptPackageError, leaving `path` as it was, if the package could not be read back.
     """
     with whole_folder(path) as folder:
         write_plan(folder / "plan.json", plan)
-        _put(weights, folder / "model.safetensors")
-        _put(onnx, folder / "model.onnx")
+        members = len(onnx)
+        for member, (tensors, graph) in enumerate(zip(weights, onnx, strict=True)):
+            _put(tensors, folder / weights_name(member, members))
+            _put(graph, folder / graph_name(member, members))
         write_text(folder / "card.md", card)
         manifest = Manifest(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             leanseg=__version__,
             libraries=_versions(),
-            files={name: _record(folder / name) for name in REQUIRED},
+            files={name: _record(folder / name) for name in required(members)},
+            members=members,
             measured=dict(facts),
         )
         write_text(folder / NAME, manifest_text(manifest))

@@ -10,6 +10,15 @@ from leanseg.inference.engines.engine import (
     UnknownEngineError,
     engine_failure,
 )
+from leanseg.inference.engines.ensemble import Ensemble
 from leanseg.inference.engines.opening import open_engine
 
-__all__ = ["Engine", "EngineError", "EngineFailedError", "UnknownEngineError", "engine_failure", "open_engine"]
+__all__ = [
+    "Engine",
+    "EngineError",
+    "EngineFailedError",
+    "Ensemble",
+    "UnknownEngineError",
+    "engine_failure",
+    "open_engine",
+]

@@ -1,20 +1,27 @@
 """Open an engine by name."""
 
 from collections.abc import Callable
+from functools import partial
 
 from leanseg.inference.engines.engine import Engine, UnknownEngineError
+from leanseg.inference.engines.ensemble import Ensemble
 from leanseg.packages import Package
 
 
-def open_engine(package: Package, name: str, threads: int | None = None) -> Engine:
-    """Return the engine `name`, "openvino" or "onnxruntime", with the package's exported graph.
+def open_engine(package: Package, name: str, threads: int | None = None) -> Engine | Ensemble:
+    """Return the engine `name`, "openvino" or "onnxruntime", with the package's exported graph, or all of them.
 
     threads: cores to use; all that this process may use by default. Raises UnknownEngineError, or EngineError when
     the engine cannot use the graph.
     """
     if name not in _ENGINES:
         raise UnknownEngineError(name, tuple(_ENGINES))
-    return _ENGINES[name](package.onnx_bytes(), threads)
+    openers = [partial(_open, package, name, member, threads) for member in range(package.members)]
+    return Ensemble(openers) if len(openers) > 1 else openers[0]()
+
+
+def _open(package: Package, name: str, member: int, threads: int | None) -> Engine:
+    return _ENGINES[name](package.onnx_bytes(member), threads)
 
 
 def _openvino(onnx: bytes, threads: int | None) -> Engine:

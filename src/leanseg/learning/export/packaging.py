@@ -37,8 +37,8 @@ class Exported:
         write_package(
             path,
             plan=self.plan,
-            weights=self.weights,
-            onnx=self.graph,
+            weights=[self.weights],
+            onnx=[self.graph],
             card=write_card(self.plan, self.parameters, validation),
             facts={
                 **facts,
