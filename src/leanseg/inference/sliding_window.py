@@ -49,8 +49,8 @@ def fuse(
     over the members of an ensemble, which go over the whole image one after the other.
     """
     padded, inside = pad_to_tile(image, tile)
-    axes = [windows(size, length, overlap) for size, length in zip(padded.shape[1:], tile, strict=True)]
-    places = list(itertools.product(*axes))
+    depth, height, width = (windows(size, length, overlap) for size, length in zip(padded.shape[1:], tile, strict=True))
+    places = list(itertools.product(depth, height, width))
     openers = network.openers if isinstance(network, Ensemble) else (lambda: network,)
     if len(places) == len(openers) == 1:
         only: Float32 = _float32(openers[0]()(padded[None]))[0]
