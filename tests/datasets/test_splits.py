@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from leanseg.datasets import Case, Dataset, make_splits, open_dataset, read_splits, write_splits
 from leanseg.datasets.documents import DocumentError
-from leanseg.datasets.splits import SubjectLeakError, TooFewSubjectsError, WrongFoldsError
+from leanseg.datasets.splits import SubjectLeakError, TooFewSubjectsError, WrongFoldsError, WrongTestShareError
 from leanseg.datasets.subjects import MissingSubjectError
 from leanseg.storage import OutputNotEmptyError
 
@@ -123,6 +123,47 @@ def read_edited(tmp_path, subjects, edit):
     edit(content)
     (tmp_path / "splits.json").write_text(json.dumps(content))
     return read_splits(tmp_path / "splits.json", dataset)
+
+
+@settings(deadline=None)
+@given(subjects=people(st.sampled_from("abcdefgh")).filter(lambda s: len(set(s)) > 2), share=st.floats(0, 0.9))
+def test_test_cases_are_in_no_fold_and_patients_stay_together(subjects, share):
+    dataset = dataset_of(subjects)
+    owner = {case.name: case.subject for case in dataset.cases}
+    splits = make_splits(dataset, test_share=share)
+    for fold in splits.folds:
+        in_fold = fold.training + fold.validation
+        assert sorted(in_fold + splits.test) == sorted(owner)
+        assert not {owner[name] for name in in_fold} & {owner[name] for name in splits.test}
+    assert len({owner[name] for name in splits.folds[0].training + splits.folds[0].validation}) >= 2
+    assert bool(splits.test) == (share > 0)
+
+
+def test_a_fifth_of_equal_patients_is_kept_away_and_no_more():
+    splits = make_splits(dataset_of([f"patient {number}" for number in range(50)]), test_share=0.2)
+    assert len(splits.test) == 10
+    assert [len(fold.validation) for fold in splits.folds] == [8] * 5
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_a_share_that_leaves_nobody_is_refused(share):
+    with pytest.raises(WrongTestShareError):
+        make_splits(dataset_of(["a", "b", "c"]), test_share=share)
+
+
+def test_a_test_case_whose_patient_is_in_a_fold_is_refused(tmp_path):
+    dataset = dataset_of(["a", "a", "b", "c"])
+    splits = {"seed": 0, "folds": [{"training": ["case_002"], "validation": ["case_000"]}], "test": ["case_001"]}
+    (tmp_path / "splits.json").write_text(json.dumps(splits))
+    with pytest.raises(SubjectLeakError, match="in the fold and in test"):
+        read_splits(tmp_path / "splits.json", dataset)
+
+
+def test_an_unknown_test_case_is_refused(tmp_path):
+    splits = {"seed": 0, "folds": [{"training": ["case_000"], "validation": ["case_001"]}], "test": ["case_007"]}
+    (tmp_path / "splits.json").write_text(json.dumps(splits))
+    with pytest.raises(DocumentError, match="test: the data set has no labelled case"):
+        read_splits(tmp_path / "splits.json", dataset_of(["a", "b"]))
 
 
 def test_a_case_may_be_left_out_by_hand(tmp_path):

@@ -27,11 +27,16 @@ def split(
     labels: LabelsOption = None,
     folds: Annotated[int, typer.Option(help="Number of folds; fewer where there are fewer patients")] = 5,
     seed: Annotated[int, typer.Option(help="The same seed makes the same folds")] = 0,
+    test_share: Annotated[
+        float, typer.Option(metavar="SHARE", help="Keep this share of the cases away from every fold, e.g. 0.2")
+    ] = 0.0,
     subject_pattern: SubjectPatternOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Divide labelled cases into folds, patients kept together.
+
+    With --test-share some patients are in no fold at all, so that models made of all folds can be judged, too.
 
     Example: leanseg split Task04_Hippocampus -o splits.json
     """
@@ -42,7 +47,7 @@ def split(
     refuse_if_used(out, overwrite=overwrite)
     with progress_bars() as progress:
         opened = open_named(dataset, images, labels, subject_pattern, progress)
-    splits = make_splits(opened, folds, seed)
+    splits = make_splits(opened, folds, seed, test_share)
     write_splits(out, splits, overwrite=overwrite)
     if as_json:
         show_json(splits.model_dump(mode="json"))
@@ -67,6 +72,8 @@ def _show(dataset: "Dataset", splits: "Splits", asked: int, out: Path) -> None:
             for index, fold in enumerate(splits.folds)
         ],
     )
+    if splits.test:
+        typer.echo(f"{len(splits.test)} test cases are in no fold: leanseg ensemble judges on them")
     if len(splits.folds) < asked:
         typer.echo(f"{len(splits.folds)} folds instead of {asked}: there are no more patients")
     train = ("train", "DATASET", "--splits", out, "--minutes", "15", "-o", "RUN")

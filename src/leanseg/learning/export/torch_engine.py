@@ -1,6 +1,6 @@
 """Run tiles on torch: for validation while training, and for those who have a GPU."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -44,15 +44,32 @@ class TorchEngine:
     @classmethod
     def from_package(cls, package: "Package", device: str = "auto") -> "TorchEngine":
         """Return an engine with a package's weights on `device` (cpu, cuda or auto)."""
-        network = build_network(package.plan)
-        network.load_state_dict({name: torch.from_numpy(array) for name, array in package.weights().items()})
-        return cls(network, resolve_device(device))
+        members = []
+        for member in range(package.members):
+            members.append(build_network(package.plan))
+            members[-1].load_state_dict({name: torch.from_numpy(a) for name, a in package.weights(member).items()})
+        return cls(members[0] if len(members) == 1 else _Mean(members), resolve_device(device))
 
     def __call__(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (1, K, D, H, W) of one tile (1, C, D, H, W)."""
         with torch.inference_mode():
             logits: Tensor = self._network(torch.from_numpy(tile).to(self._device))
         return logits.float().cpu().numpy()
+
+
+class _Mean(nn.Module):
+    """The mean of the scores of several networks, which are computed one after the other."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the mean of the logits (B, K, D, H, W) for x (B, C, D, H, W)."""
+        total: Tensor = self.members[0](x)
+        for member in self.members[1:]:
+            total = total + member(x)
+        return total / len(self.members)
 
 
 class SwappableEngine(TorchEngine):
