@@ -29,7 +29,7 @@ def counted_voxel_by_voxel(prediction, reference, value):
 @settings(deadline=None, max_examples=60)
 def test_counts_agree_with_counting_voxel_by_voxel(seed, shape, values):
     prediction, reference = random_labels(seed, shape, [*values, 5000]), random_labels(seed + 1, shape, [*values, 0])
-    for value, confusion in zip(values, confusions(prediction, reference, values), strict=True):
+    for value, confusion in zip(values, confusions(prediction, reference, [[value] for value in values]), strict=True):
         assert confusion == counted_voxel_by_voxel(prediction, reference, value)
 
 
@@ -41,8 +41,8 @@ def test_dice_and_iou_agree_with_monai(seed):
 
     prediction, reference = random_labels(seed, (5, 6, 7), range(4)), random_labels(seed + 1, (5, 6, 7), range(4))
     one_hot = [torch.from_numpy(np.stack([labels == k for k in range(4)])[None]) for labels in (prediction, reference)]
-    np.testing.assert_allclose(dice(prediction, reference, range(4)), compute_dice(*one_hot)[0], atol=1e-6)
-    iou = [confusion.iou for confusion in confusions(prediction, reference, range(4))]
+    np.testing.assert_allclose(dice(prediction, reference, [[0], [1], [2], [3]]), compute_dice(*one_hot)[0], atol=1e-6)
+    iou = [confusion.iou for confusion in confusions(prediction, reference, [[0], [1], [2], [3]])]
     np.testing.assert_allclose(iou, compute_iou(*one_hot)[0], atol=1e-6)
 
 
@@ -55,7 +55,7 @@ def test_sensitivity_specificity_and_volume_follow_from_the_counts():
 
 
 def test_a_class_that_neither_has_is_not_counted_but_its_volume_agrees():
-    (confusion,) = confusions(np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2, 2), np.uint8), [1])
+    (confusion,) = confusions(np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2, 2), np.uint8), [[1]])
     assert math.isnan(confusion.dice)
     assert math.isnan(confusion.iou)
     assert math.isnan(confusion.sensitivity)
@@ -66,26 +66,26 @@ def test_a_class_that_neither_has_is_not_counted_but_its_volume_agrees():
 def test_a_class_that_only_one_side_has_scores_zero():
     empty, full = np.zeros((2, 2, 2), np.uint8), np.ones((2, 2, 2), np.uint8)
     for prediction, reference in ((empty, full), (full, empty)):
-        (confusion,) = confusions(prediction, reference, [1])
+        (confusion,) = confusions(prediction, reference, [[1]])
         assert (confusion.dice, confusion.iou) == (0, 0)
 
 
 def test_memory_layout_and_slabs_do_not_change_the_counts(monkeypatch):
     prediction, reference = random_labels(1, (7, 5, 9), range(3)), random_labels(2, (7, 5, 9), range(3))
-    expected = confusions(prediction, reference, [0, 1, 2])
+    expected = confusions(prediction, reference, [[0], [1], [2]])
     monkeypatch.setattr(overlap, "_SLAB_VOXELS", 50)
     fortran = np.asfortranarray(reference)
     flipped = np.ascontiguousarray(prediction[::-1])[::-1]
-    assert confusions(flipped, fortran, [0, 1, 2]) == expected
-    assert confusions(np.asfortranarray(prediction), reference, [0, 1, 2]) == expected
+    assert confusions(flipped, fortran, [[0], [1], [2]]) == expected
+    assert confusions(np.asfortranarray(prediction), reference, [[0], [1], [2]]) == expected
 
 
 def test_widths_of_integers_may_differ():
     prediction, reference = random_labels(1, (4, 4, 4), [0, 2035]), random_labels(2, (4, 4, 4), [0, 2035])
-    expected = confusions(prediction, reference, [2035])
-    assert confusions(prediction.astype(np.uint16), reference.astype(np.int32), [2035]) == expected
+    expected = confusions(prediction, reference, [[2035]])
+    assert confusions(prediction.astype(np.uint16), reference.astype(np.int32), [[2035]]) == expected
 
 
 def test_different_shapes_are_refused():
     with pytest.raises(ValueError, match="shape"):
-        dice(np.zeros((2, 2, 2), int), np.zeros((2, 2, 3), int), [1])
+        dice(np.zeros((2, 2, 2), int), np.zeros((2, 2, 3), int), [[1]])

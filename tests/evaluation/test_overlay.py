@@ -48,7 +48,7 @@ def test_any_number_of_classes_and_any_name_gives_a_picture(tmp_path, classes):
 
     rng = np.random.default_rng(0)
     labels = rng.integers(0, classes + 1, (20, 18, 5)).astype(np.uint8)
-    names = {f"left $structure_{value}": value for value in range(1, classes + 1)}
+    names = {f"left $structure_{value}": (value,) for value in range(1, classes + 1)}
     dice = dict.fromkeys(names, 0.5)
     case = Overlay(np.roll(labels, 1), labels, AFFINE, names, rng.normal(size=labels.shape))
     draw_overlay(case, tmp_path / "picture.png", title="Worst case: $x_1", dice=dice)
@@ -60,6 +60,6 @@ def test_any_number_of_classes_and_any_name_gives_a_picture(tmp_path, classes):
 def test_a_constant_scan_and_no_scan_are_drawn(tmp_path):
     labels = one_corner()
     for name, image in (("none", None), ("constant", np.full(labels.shape, 7.0))):
-        case = Overlay(np.zeros_like(labels), labels, AFFINE, {"spot": 1}, image)
+        case = Overlay(np.zeros_like(labels), labels, AFFINE, {"spot": (1,)}, image)
         draw_overlay(case, tmp_path / f"{name}.png", title="One case", dice={"spot": 0.0})
         assert (tmp_path / f"{name}.png").stat().st_size > 5000

@@ -20,7 +20,7 @@ def test_cases_are_matched_by_name_whatever_the_suffix(tmp_path):
     found = {pair.name: (pair.prediction and pair.prediction.name, pair.reference.name) for pair in pairing.pairs}
     assert found == {"a": ("a.nii.gz", "a.nrrd"), "b": ("b.mha", "b.nii.gz"), "c": (None, "c.nii.gz")}
     assert [path.name for path in pairing.ignored] == ["x.nii.gz"]
-    assert pairing.classes is None
+    assert pairing.meaning.targets == {}
 
 
 def test_a_data_set_brings_its_labels_images_and_names(tmp_path):
@@ -36,7 +36,7 @@ def test_a_data_set_brings_its_labels_images_and_names(tmp_path):
     }
     (root / "dataset.json").write_text(json.dumps(description))
     pairing = find_pairs(predictions, root)
-    assert pairing.classes == {"liver": 1, "spleen": 2}
+    assert pairing.meaning.targets == {"liver": (1,), "spleen": (2,)}
     assert [pair.image.name for pair in pairing.pairs] == ["one_0000.nii.gz", "two_0000.nii.gz"]
     assert [pair.prediction is None for pair in pairing.pairs] == [False, True]
 
@@ -46,7 +46,7 @@ def test_sidecars_name_the_classes(tmp_path):
     references = folder_with(tmp_path / "r", "a.nii.gz")
     (predictions / "a.json").write_text("not JSON")
     (predictions / "b.json").write_text(json.dumps({"labels": {"background": 0, "liver": 3}, "seconds": 1.5}))
-    assert find_pairs(predictions, references).classes == {"liver": 3}
+    assert find_pairs(predictions, references).meaning.targets == {"liver": (3,)}
 
 
 def test_a_folder_of_images_gives_the_first_channel_of_each_case(tmp_path):

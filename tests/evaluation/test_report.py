@@ -131,9 +131,9 @@ def test_a_class_in_neither_is_an_empty_cell_and_not_in_n(folders):
     assert evaluation.cohort.summaries["label_1"]["dice"].n == 5
 
 
-def test_given_labels_come_first_and_other_values_are_reported(folders):
-    evaluation = evaluate(*folders, labels={"background": 0, "first": 1})
-    assert list(evaluation.cohort.classes) == ["first"]
+def test_given_targets_come_first_and_other_values_are_reported(folders):
+    evaluation = evaluate(*folders, targets={"first": (1,)})
+    assert evaluation.cohort.targets == {"first": (1,)}
     assert evaluation.record["voxels_without_a_class"] == dict.fromkeys("abcd", 90)  # class 2 of both label maps
 
 

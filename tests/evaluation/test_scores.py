@@ -3,11 +3,12 @@ import math
 import numpy as np
 import pytest
 
-from leanseg.evaluation.scores import Ruler, foreground_mean, score_case, score_failure, score_names
+from leanseg.evaluation.meaning import Meaning
+from leanseg.evaluation.scores import VOLUME_NAMES, Ruler, foreground_mean, score_case, score_failure, score_names
 
 SPACING = (1.0, 2.0, 3.0)
 SHAPE = (6, 5, 4)
-CLASSES = {"liver": 1, "spleen": 4}
+MEANING = Meaning({"liver": (1,), "spleen": (4,)})
 RULER = Ruler.of(SHAPE, SPACING, (1.0, 2.0))
 DIAGONAL = math.sqrt(6**2 + 10**2 + 12**2)
 
@@ -21,21 +22,22 @@ def labels(*classes):
 
 
 def test_a_perfect_case_is_perfect_in_every_score():
-    scores, unnamed = score_case(labels(1, 4), labels(1, 4), CLASSES, RULER)
+    scores, unnamed = score_case(labels(1, 4), labels(1, 4), MEANING, RULER)
     assert unnamed == 0
     for of_class in scores.values():
-        assert list(of_class) == list(score_names((1.0, 2.0)))
-        assert list(of_class.values()) == [1, 1, 0, 1, 1, 1, 1, 0, 0]
+        assert list(of_class) == [*score_names((1.0, 2.0)), *VOLUME_NAMES]
+        assert list(of_class.values()) == [1, 1, 0, 1, 1, 1, 1, 0, 0, 240, 240]
 
 
 def test_a_class_in_neither_is_not_counted_except_volume_and_specificity():
-    scores, _ = score_case(labels(1), labels(1), CLASSES, RULER)
+    scores, _ = score_case(labels(1), labels(1), MEANING, RULER)
     counted = {name: value for name, value in scores["spleen"].items() if not math.isnan(value)}
-    assert counted == {"specificity": 1.0, "volume_difference_mm3": 0.0}
+    volumes = {"reference_volume_mm3": 0.0, "prediction_volume_mm3": 0.0}
+    assert counted == {"specificity": 1.0, "volume_difference_mm3": 0.0} | volumes
 
 
 def test_a_class_only_in_the_reference_scores_worst():
-    scores, _ = score_case(labels(1), labels(1, 4), CLASSES, RULER)
+    scores, _ = score_case(labels(1), labels(1, 4), MEANING, RULER)
     spleen = scores["spleen"]
     assert [spleen[name] for name in ("dice", "iou", "nsd_1mm", "nsd_2mm", "sensitivity")] == [0] * 5
     assert spleen["hd95_mm"] == pytest.approx(DIAGONAL)
@@ -45,7 +47,7 @@ def test_a_class_only_in_the_reference_scores_worst():
 
 
 def test_a_class_only_in_the_prediction_scores_worst_where_it_is_defined():
-    scores, _ = score_case(labels(1, 4), labels(1), CLASSES, RULER)
+    scores, _ = score_case(labels(1, 4), labels(1), MEANING, RULER)
     spleen = scores["spleen"]
     assert [spleen[name] for name in ("dice", "iou", "nsd_1mm", "nsd_2mm")] == [0] * 4
     assert spleen["hd95_mm"] == pytest.approx(DIAGONAL)
@@ -57,25 +59,28 @@ def test_a_class_only_in_the_prediction_scores_worst_where_it_is_defined():
 
 def test_a_failed_case_is_never_better_than_an_empty_prediction():
     reference = labels(1, 4)
-    failed = score_failure(reference, CLASSES, RULER)
-    empty, _ = score_case(labels(), reference, CLASSES, RULER)
-    for name in CLASSES:
-        assert failed[name] == empty[name] | {"specificity": 0.0}
+    failed = score_failure(reference, MEANING, RULER)
+    empty, _ = score_case(labels(), reference, MEANING, RULER)
+    for name in MEANING.targets:
+        scores = empty[name] | {"specificity": 0.0}
+        assert failed[name].pop("prediction_volume_mm3") != scores.pop("prediction_volume_mm3") == 0  # it is not known
+        assert failed[name] == scores
 
 
 def test_a_failed_case_is_not_counted_for_classes_its_reference_lacks():
-    failed = score_failure(labels(1), CLASSES, RULER)
+    failed = score_failure(labels(1), MEANING, RULER)
+    assert failed["spleen"].pop("reference_volume_mm3") == 0
     assert all(math.isnan(value) for value in failed["spleen"].values())
 
 
 @pytest.mark.parametrize("maps", [(labels(1, 7), labels(1, 4)), (labels(1, 4), labels(1, 7))])
 def test_values_without_a_name_are_reported_for_either_map(maps):
-    _, unnamed = score_case(*maps, CLASSES, RULER)
+    _, unnamed = score_case(*maps, MEANING, RULER)
     assert unnamed == 40
 
 
 def test_the_foreground_mean_leaves_uncounted_classes_out():
-    scores, _ = score_case(labels(1), labels(1), CLASSES, RULER)
+    scores, _ = score_case(labels(1), labels(1), MEANING, RULER)
     assert foreground_mean(scores)["dice"] == 1
-    nothing, _ = score_case(labels(), labels(), CLASSES, RULER)
+    nothing, _ = score_case(labels(), labels(), MEANING, RULER)
     assert math.isnan(foreground_mean(nothing)["dice"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from leanseg.evaluation.surface_distance import class_boxes, image_diagonal, surface_distances
+from leanseg.evaluation.surface_distance import image_diagonal, surface_distances, target_boxes
 
 spacings = st.tuples(*[st.floats(0.3, 5.0)] * 3)
 shapes = st.tuples(*[st.integers(1, 7)] * 3)
@@ -125,17 +125,25 @@ def test_no_two_voxels_are_further_apart_than_the_diagonal(shape, spacing):
     assert surface_distances(prediction, reference, spacing).hausdorff() < image_diagonal(shape, spacing)
 
 
-@given(seed=st.integers(0, 10_000), shape=shapes, values=st.lists(st.integers(-2, 70_000), min_size=1, max_size=4))
+@given(
+    seed=st.integers(0, 10_000),
+    shape=shapes,
+    groups=st.lists(st.lists(st.integers(-2, 70_000), min_size=1, max_size=3), min_size=1, max_size=4),
+)
 @settings(deadline=None, max_examples=50)
-def test_a_class_lies_wholly_in_its_box(seed, shape, values):
+def test_a_target_lies_wholly_in_its_box(seed, shape, groups):
     rng = np.random.default_rng(seed)
-    prediction, reference = rng.choice([0, 0, 0, *values], size=(2, *shape))
-    for value, box in zip(values, class_boxes(prediction, reference, values), strict=True):
+    prediction, reference = rng.choice([0, 0, 0, *(value for group in groups for value in group)], size=(2, *shape))
+    for group, box in zip(groups, target_boxes(prediction, reference, groups), strict=True):
         for labels in (prediction, reference):
-            assert (labels[box] == value).sum() == (labels == value).sum()
+            assert np.isin(labels[box], group).sum() == np.isin(labels, group).sum()
 
 
-def test_the_box_of_a_class_is_as_small_as_it_can_be():
+def test_the_box_of_a_target_is_as_small_as_it_can_be():
     prediction, reference = np.zeros((2, 9, 9, 9), dtype=np.uint8)
-    prediction[2, 3, 4], reference[4, 3, 6] = 7, 7
-    assert class_boxes(prediction, reference, [7]) == [(slice(2, 5), slice(3, 4), slice(4, 7))]
+    prediction[2, 3, 4], reference[4, 3, 6], reference[8, 8, 8] = 7, 7, 5
+    assert target_boxes(prediction, reference, [(7,), (7, 5), (7, 9)]) == [
+        (slice(2, 5), slice(3, 4), slice(4, 7)),
+        (slice(2, 9), slice(3, 9), slice(4, 9)),
+        (slice(2, 5), slice(3, 4), slice(4, 7)),
+    ]

@@ -98,7 +98,7 @@ def test_labels_have_the_smallest_type_that_holds_their_values(labels, dtype):
 def test_a_network_with_too_few_classes_is_refused():
     geometry = geometry_of((2, 2, 2), (1, 1, 1), ((0, 1, 2), (1, 1, 1)))
     predictor = Predictor(plan_of(labels={"a": 0, "b": 1}), Thresholds())
-    with pytest.raises(WrongScoresError, match="3 classes, the plan names 2"):
+    with pytest.raises(WrongScoresError, match="3 channels of scores, the plan has 2"):
         predictor.labels(np.zeros((1, 2, 2, 2), np.float32), geometry)
 
 

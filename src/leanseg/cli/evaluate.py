@@ -90,7 +90,7 @@ def show_evaluation(report: "Evaluation") -> None:
 
 def _rows(cohort: "Cohort") -> Iterator[tuple[str, "dict[str, Summary]"]]:
     yield from cohort.summaries.items()
-    if len(cohort.classes) > 1:
+    if len(cohort.targets) > 1:
         yield "mean", cohort.foreground
 
 

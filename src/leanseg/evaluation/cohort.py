@@ -4,16 +4,17 @@ Each case is read, measured and let go, a few at a time, so that memory does not
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from leanseg.datasets import classes_in, in_order
+from leanseg.datasets import Targets, classes_in, in_order
 from leanseg.errors import InputError
-from leanseg.evaluation.pairing import NothingToJudgeError, Pair, Pairing, foreground
+from leanseg.evaluation.meaning import Meaning
+from leanseg.evaluation.pairing import NothingToJudgeError, Pair, Pairing
 from leanseg.evaluation.scores import (
     FIXED_TOLERANCE,
     Ruler,
@@ -34,29 +35,37 @@ _MOST_WORKERS = 4
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """One case: its scores by class, or the worst ones and the reason why it failed."""
+    """One case: its scores by target, or the worst ones and the reason why it failed.
+
+    Beside its scores each target has its volumes in mm^3, under the names of `scores.VOLUME_NAMES`; that of a
+    prediction that cannot be judged is NaN.
+    """
 
     pair: Pair
     scores: dict[str, Scores]  # empty when there is no reference to judge by
     failure: str | None = None
-    unnamed: int = 0  # voxels whose value has no name, in the prediction or in the reference
+    unnamed: int = 0  # voxels whose value means nothing, in the prediction or in the reference
 
     @property
     def foreground(self) -> Scores:
-        """Mean of each score over the classes that are counted in this case."""
+        """Mean of each score over the targets that are counted in this case."""
         return foreground_mean(self.scores)
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """What was measured: every case with a reference, and what the cohort says as a whole."""
+    """What was measured: every case with a reference, and what the cohort says as a whole.
 
-    classes: dict[str, int]
+    targets: what was judged, classes or regions: name -> label values that count as it.
+    """
+
+    targets: dict[str, tuple[int, ...]]
     tolerances: tuple[float, ...]
     results: tuple[CaseResult, ...]
     ignored: tuple[Path, ...]
-    summaries: dict[str, dict[str, Summary]]  # by class, then by score
-    foreground: dict[str, Summary]  # by score: each case's mean over its classes
+    summaries: dict[str, dict[str, Summary]]  # by target, then by score
+    foreground: dict[str, Summary]  # by score: each case's mean over its targets
+    ignore: int | None = None  # value in references of voxels that count nowhere
 
     @property
     def failures(self) -> tuple[CaseResult, ...]:
@@ -96,7 +105,8 @@ def measure_cohort(
     pairing: Pairing,
     references: Path,
     *,
-    labels: dict[str, int] | None,
+    targets: Targets | None,
+    ignore: int | None,
     tolerance: float,
     seed: int,
     progress: Progress,
@@ -104,20 +114,28 @@ def measure_cohort(
     """Measure every case of `pairing`, whose references lie in `references`; the rest is as in `report.evaluate`."""
     if not (math.isfinite(tolerance) and tolerance > 0):
         raise ToleranceError(tolerance)
-    classes = foreground(labels) if labels else pairing.classes
-    classes = classes or classes_in(references, [pair.reference for pair in pairing.pairs], progress)
-    if not classes:
+    meaning = replace(
+        pairing.meaning,
+        targets=targets or pairing.meaning.targets,
+        ignore=pairing.meaning.ignore if ignore is None else ignore,
+    )
+    if not meaning.targets:
+        found = classes_in(references, [pair.reference for pair in pairing.pairs], progress)
+        classes: Targets = {name: (value,) for name, value in found.items() if value != meaning.ignore}
+        meaning = replace(meaning, targets=classes)
+    if not meaning.targets:
         raise NothingToJudgeError(references, "no reference holds a class", "check that these are the label maps")
     tolerances = tuple(sorted({FIXED_TOLERANCE, tolerance}))
-    results = tuple(_measure_all(pairing.pairs, classes, tolerances, progress))
-    *summaries, of_foreground = _summaries(results, list(classes), score_names(tolerances), seed)
+    results = tuple(_measure_all(pairing.pairs, meaning, tolerances, progress))
+    *summaries, of_foreground = _summaries(results, list(meaning.targets), score_names(tolerances), seed)
     return Cohort(
-        classes=classes,
+        targets=meaning.targets,
         tolerances=tolerances,
         results=results,
         ignored=pairing.ignored,
-        summaries=dict(zip(classes, summaries, strict=True)),
+        summaries=dict(zip(meaning.targets, summaries, strict=True)),
         foreground=of_foreground,
+        ignore=meaning.ignore,
     )
 
 
@@ -128,14 +146,14 @@ def read_pair(pair: Pair) -> tuple[Volume, Volume]:
 
 
 def _measure_all(
-    pairs: Sequence[Pair], classes: Mapping[str, int], tolerances: tuple[float, ...], progress: Progress
+    pairs: Sequence[Pair], meaning: Meaning, tolerances: tuple[float, ...], progress: Progress
 ) -> Iterator[CaseResult]:
-    measure = partial(_measure, classes=classes, tolerances=tolerances)
+    measure = partial(_measure, meaning=meaning, tolerances=tolerances)
     measured = in_order(measure, pairs, min(cores(), _MOST_WORKERS))
     yield from progress.track(measured, "Measuring", total=len(pairs))
 
 
-def _measure(pair: Pair, classes: Mapping[str, int], tolerances: tuple[float, ...]) -> CaseResult:
+def _measure(pair: Pair, meaning: Meaning, tolerances: tuple[float, ...]) -> CaseResult:
     try:
         reference = read_labels(pair.reference)
     except InputError as error:
@@ -144,8 +162,8 @@ def _measure(pair: Pair, classes: Mapping[str, int], tolerances: tuple[float, ..
     try:
         prediction = _read_prediction(pair, reference)
     except InputError as error:
-        return CaseResult(pair, score_failure(reference.array, classes, ruler), failure=error.what)
-    scores, unnamed = score_case(prediction.array, reference.array, classes, ruler)
+        return CaseResult(pair, score_failure(reference.array, meaning, ruler), failure=error.what)
+    scores, unnamed = score_case(prediction.array, reference.array, meaning, ruler)
     return CaseResult(pair, scores, unnamed=unnamed)
 
 
@@ -158,11 +176,11 @@ def _read_prediction(pair: Pair, reference: Volume) -> Volume:
 
 
 def _summaries(
-    results: Sequence[CaseResult], classes: Sequence[str], names: Sequence[str], seed: int
+    results: Sequence[CaseResult], targets: Sequence[str], names: Sequence[str], seed: int
 ) -> list[dict[str, Summary]]:
-    """Return the summary of each score, by name: one dictionary per class, and at last that of the foreground mean."""
-    rows = [[*(result.scores.get(name, {}) for name in classes), result.foreground] for result in results]
+    """Return the summary of each score, by name: one dictionary per target, and at last that of the foreground mean."""
+    rows = [[*(result.scores.get(name, {}) for name in targets), result.foreground] for result in results]
     table = [[scores.get(name, math.nan) for scores in row for name in names] for row in rows]
     # One table for everything, so that each resample of cases is drawn once.
     columns = iter(summarise(np.array(table, dtype=np.float64), seed=seed))
-    return [{name: next(columns) for name in names} for _ in range(len(classes) + 1)]
+    return [{name: next(columns) for name in names} for _ in range(len(targets) + 1)]

@@ -1,6 +1,7 @@
 """How much of the reference a prediction covers: voxel counts, and what follows from them.
 
-All classes of a case are counted in one pass, slab by slab, so that a large scan needs a few MB beside itself.
+All targets of a case are counted in one pass, slab by slab, so that a large scan needs a few MB beside itself: voxels
+are counted by their pair of values, and a target that is made of several values is a sum over pairs.
 
 The empty rule (the whole of it is in `conventions.py`): a quotient whose denominator is zero is NaN, "not counted".
 Dice and IoU are therefore NaN when neither side has the class, and 0 when only one side has it.
@@ -22,7 +23,7 @@ _SLAB_VOXELS = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Voxel counts of one class against everything else in one case."""
+    """Voxel counts of one class or region against everything else in one case."""
 
     true_positive: int
     false_positive: int
@@ -69,26 +70,35 @@ class Confusion:
         return (self.in_prediction - self.in_reference) * math.prod(spacing)
 
 
-def confusions(prediction: Labels, reference: Labels, values: Sequence[int]) -> list[Confusion]:
-    """Count every class of `values` in two label maps of the same shape (X, Y, Z); one result per value, in order.
+def confusions(
+    prediction: Labels, reference: Labels, groups: Sequence[Sequence[int]], ignore: int | None = None
+) -> list[Confusion]:
+    """Count every target of `groups` in two label maps of the same shape (X, Y, Z); one result per group, in order.
 
-    Values that are not asked for count as "something else". Raises ValueError when the shapes differ.
+    A group holds the label values that count as one target; groups may overlap. Values in no group are "something
+    else". Voxels where the reference is `ignore` are counted nowhere. Raises ValueError when the shapes differ.
     """
     if prediction.shape != reference.shape:
         msg = f"prediction has shape {prediction.shape} and reference {reference.shape}"
         raise ValueError(msg)
-    ordered = np.unique(np.asarray(values, dtype=np.int64))
+    ignored = () if ignore is None else (ignore,)
+    ordered = np.array(sorted({value for group in (*groups, ignored) for value in group}), dtype=np.int64)
     pairs = _pair_counts(prediction, reference, ordered)
-    return [_confusion(pairs, int(np.searchsorted(ordered, value))) for value in values]
+    if ignore is not None:
+        pairs[:, np.searchsorted(ordered, ignore)] = 0
+    return [_confusion(pairs, np.searchsorted(ordered, sorted(set(group)))) for group in groups]
 
 
-def dice(prediction: Labels, reference: Labels, values: Sequence[int]) -> NDArray[np.float64]:
-    """Return the Dice of each class of `values`, (len(values),); NaN where neither label map has the class."""
-    return np.array([confusion.dice for confusion in confusions(prediction, reference, values)], dtype=np.float64)
+def dice(
+    prediction: Labels, reference: Labels, groups: Sequence[Sequence[int]], ignore: int | None = None
+) -> NDArray[np.float64]:
+    """Return the Dice of each target of `groups`, (len(groups),); NaN where neither label map has it."""
+    counted = confusions(prediction, reference, groups, ignore)
+    return np.array([confusion.dice for confusion in counted], dtype=np.float64)
 
 
 def _pair_counts(prediction: Labels, reference: Labels, ordered: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return counts (K + 1, K + 1) of voxels by class in the prediction and the reference; index K: something else."""
+    """Return counts (K + 1, K + 1) of voxels by value in the prediction and the reference; index K: something else."""
     classes = ordered.size + 1
     counts = np.zeros(classes * classes, dtype=np.int64)
     for predicted, referred in _slabs(prediction, reference):
@@ -115,9 +125,9 @@ def _class_index(labels: Labels, ordered: NDArray[np.int64]) -> NDArray[np.int64
     return np.where(nearest == labels, index, ordered.size)
 
 
-def _confusion(pairs: NDArray[np.int64], index: int) -> Confusion:
-    both = int(pairs[index, index])
-    predicted, referred = int(pairs[index].sum()), int(pairs[:, index].sum())
+def _confusion(pairs: NDArray[np.int64], group: NDArray[np.intp]) -> Confusion:
+    both = int(pairs[np.ix_(group, group)].sum())
+    predicted, referred = int(pairs[group].sum()), int(pairs[:, group].sum())
     return Confusion(
         true_positive=both,
         false_positive=predicted - both,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leanseg.datasets import Targets
 from leanseg.evaluation.planes import Plane, cut_planes, grey_window, scale_bar
 
 if TYPE_CHECKING:
@@ -36,22 +37,21 @@ _MOST_NAMES = 24  # classes named in the title; of more, those with the lowest D
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """What is drawn: two label maps (X, Y, Z) on one grid, its 4x4 affine to RAS+ mm, classes, and the scan behind."""
+    """What is drawn: two label maps (X, Y, Z) on one grid, its 4x4 affine to RAS+ mm, targets, and the scan behind."""
 
     prediction: NDArray[Any]
     reference: NDArray[Any]
     affine: NDArray[np.float64]
-    classes: Mapping[str, int]
+    targets: Targets
     image: NDArray[Any] | None = None
 
 
 def draw_overlay(overlay: Overlay, path: Path, *, title: str, dice: Mapping[str, float]) -> None:
-    """Write the picture as PNG to `path`. `dice` holds the case's Dice by class; NaN where it is not counted."""
+    """Write the picture as PNG to `path`. `dice` holds the case's Dice by target; NaN where it is not counted."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    targets = {name: (value,) for name, value in overlay.classes.items()}
-    planes = cut_planes(overlay.prediction, overlay.reference, overlay.affine, targets, overlay.image)
+    planes = cut_planes(overlay.prediction, overlay.reference, overlay.affine, overlay.targets, overlay.image)
     lines = _dice_lines(dice)
     scale = _scale(planes)
     head = 0.95 + _LINE * len(lines)
@@ -61,7 +61,7 @@ def draw_overlay(overlay: Overlay, path: Path, *, title: str, dice: Mapping[str,
     _write_head(figure, title, lines)
     window = (0.0, 1.0) if overlay.image is None else grey_window(overlay.image)
     _place_panels(figure, planes, scale, head, window)
-    _add_legend(figure, several=len(overlay.classes) > 1)
+    _add_legend(figure, several=len(overlay.targets) > 1)
     figure.savefig(path, format="png")
 
 

@@ -1,16 +1,14 @@
-"""Which prediction belongs to which reference, what the label values are called, and what is refused outright."""
+"""Which prediction belongs to which reference, what the label values mean, and what is refused outright."""
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from leanseg.datasets import Dataset, open_dataset
 from leanseg.datasets.cases import DuplicateCaseError, scans_in, split_channel
 from leanseg.errors import InputError
+from leanseg.evaluation.meaning import Meaning, meaning_beside, meaning_in
 from leanseg.volumes import stem_of
-
-BACKGROUND = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class Pairing:
 
     pairs: tuple[Pair, ...]
     ignored: tuple[Path, ...]
-    classes: dict[str, int] | None  # without background; None when nothing tells the names
+    meaning: Meaning
 
 
 class NothingToJudgeError(InputError):
@@ -53,8 +51,8 @@ class NoCommonCaseError(InputError):
 def find_pairs(predictions: Path, references: Path | Dataset, images: Path | None = None) -> Pairing:
     """Match label maps in the folder `predictions` with `references` by case name (file name without suffix).
 
-    `references` is a folder of label maps, a data set with a dataset.json, whose labels are then taken, or an opened
-    data set.
+    `references` is a folder of label maps, a data set with a dataset.json or an opened one; a data set says what the
+    label values mean, and without one the sidecars of the predictions do.
     `images` is a folder of scans to show behind the label maps; a data set brings its own.
     Raises an InputError when a folder is missing or empty, when two files have one name, or when no name agrees.
     """
@@ -69,7 +67,7 @@ def find_pairs(predictions: Path, references: Path | Dataset, images: Path | Non
             Pair(name, reference, predicted.get(name), scans.get(name)) for name, reference in sorted(referred.items())
         ),
         ignored=tuple(path for name, path in sorted(predicted.items()) if name not in referred),
-        classes=foreground(dataset.labels) if dataset else _classes_from_sidecars(predicted.values()),
+        meaning=meaning_in(dataset) if dataset else meaning_beside(predicted.values()),
     )
 
 
@@ -82,13 +80,6 @@ def _dataset(references: Path | Dataset) -> Dataset | None:
     if isinstance(references, Dataset):
         return references
     return open_dataset(references) if (references / "dataset.json").is_file() else None
-
-
-def foreground(labels: dict[str, int]) -> dict[str, int]:
-    """Return `labels` (name -> value) without the background, by rising value."""
-    return dict(
-        sorted(((name, value) for name, value in labels.items() if value != BACKGROUND), key=lambda one: one[1])
-    )
 
 
 def _labels_of(dataset: Dataset) -> dict[str, Path]:
@@ -126,16 +117,3 @@ def _files_by_case(folder: Path, role: str, name_of: Callable[[Path], str]) -> d
         fix = f"name the folder in which the {role} themselves lie (.nii.gz, .nii, .mha, .nrrd)"
         raise NothingToJudgeError(folder, f"holds no {role}", fix)
     return files
-
-
-def _classes_from_sidecars(predictions: Iterable[Path]) -> dict[str, int] | None:
-    """Return the classes that the first readable sidecar names: `leanseg predict` writes one beside each label map."""
-    for path in predictions:
-        sidecar = path.with_name(f"{stem_of(path)}.json")
-        try:
-            labels = json.loads(sidecar.read_text(encoding="utf-8"))["labels"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if isinstance(labels, dict) and all(isinstance(value, int) for value in labels.values()):
-            return foreground(labels)
-    return None

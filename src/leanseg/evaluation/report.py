@@ -11,12 +11,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from leanseg import __version__
-from leanseg.datasets import Dataset
+from leanseg.datasets import Dataset, Targets
 from leanseg.errors import InputError
 from leanseg.evaluation.cohort import CaseResult, Cohort, measure_cohort, read_pair
 from leanseg.evaluation.conventions import CONVENTIONS
+from leanseg.evaluation.meaning import judged
 from leanseg.evaluation.pairing import Pairing, find_pairs, root_of
-from leanseg.evaluation.scores import score_names
+from leanseg.evaluation.scores import VOLUME_NAMES, score_names
 from leanseg.evaluation.statistics import Summary
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used, whole_folder, write_json
@@ -65,7 +66,8 @@ def evaluate(
     references: Path | Dataset,
     out: Path,
     *,
-    labels: dict[str, int] | None = None,
+    targets: Targets | None = None,
+    ignore: int | None = None,
     tolerance: float = 2.0,
     images: Path | None = None,
     overwrite: bool = False,
@@ -75,9 +77,10 @@ def evaluate(
     """Judge the label maps in `predictions` by `references` and write the report into the folder `out`.
 
     `references` is a folder of label maps or a data set (its folder, or opened); cases are matched by file name without
-    suffix. `labels` (name -> value) defaults to those of the data set, then those in the predictions' sidecars, then
-    every value found. `tolerance` is that of surface Dice in mm, beside the fixed 1 mm. `images` is a folder of scans
-    to show behind the pictures. Cases that fail are in the result's `failures`; they never raise.
+    suffix. `targets` (name -> label values that count as it) and `ignore` (value in references of voxels that count
+    nowhere) default to those of the data set, then those in the predictions' sidecars, then to every value found and
+    nothing. `tolerance` is that of surface Dice in mm, beside the fixed 1 mm. `images` is a folder of scans to show
+    behind the pictures. Cases that fail are in the result's `failures`; they never raise.
     Raises an InputError when a folder is missing or empty, no name agrees, or `out` is used: `overwrite` replaces an
     earlier report, never anything else, and never what is to be judged.
     """
@@ -89,7 +92,9 @@ def evaluate(
         if path.resolve().is_relative_to(out.resolve()):
             raise OutputHoldsInputError(out, path)
     _refuse_anything_but_a_report(out)
-    cohort = measure_cohort(pairing, root, labels=labels, tolerance=tolerance, seed=seed, progress=progress)
+    cohort = measure_cohort(
+        pairing, root, targets=targets, ignore=ignore, tolerance=tolerance, seed=seed, progress=progress
+    )
     with whole_folder(out) as folder:
         figures = _draw(cohort, folder, progress)
         record = _record(cohort, predictions, root, seed, figures)
@@ -115,17 +120,17 @@ def _files(pairing: Pairing) -> Iterator[Path]:
 
 
 def _write_csv(cohort: Cohort, path: Path) -> None:
-    """Write one row per case and class; an empty cell is a score that is not counted."""
-    names = score_names(cohort.tolerances)
+    """Write one row per case and target; an empty cell is a score that is not counted."""
+    names = (*score_names(cohort.tolerances), *VOLUME_NAMES)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["case", "class", "label", "status", *names])
         for result in cohort.results:
             status = "judged" if result.failure is None else "failed"
-            for name, value in cohort.classes.items():
+            for name, values in cohort.targets.items():
                 scores = result.scores.get(name, {})
                 cells = [_cell(scores.get(score, math.nan)) for score in names]
-                writer.writerow([result.pair.name, name, value, status, *cells])
+                writer.writerow([result.pair.name, name, " ".join(map(str, values)), status, *cells])
 
 
 def _cell(score: float) -> str:
@@ -137,13 +142,14 @@ def _record(cohort: Cohort, predictions: Path, references: Path, seed: int, figu
         "leanseg": __version__,
         "predictions": str(predictions),
         "references": str(references),
-        "classes": cohort.classes,
+        "classes": {name: list(values) for name, values in cohort.targets.items()},
+        "ignore": cohort.ignore,
         "tolerances_mm": list(cohort.tolerances),
         "seed": seed,
         "cases": {"all": len(cohort.results), "failed": len(cohort.failures)},
         "scores": {
-            name: {score: _summary(summary) for score, summary in of_class.items()}
-            for name, of_class in cohort.summaries.items()
+            name: {score: _summary(summary) for score, summary in of_target.items()}
+            for name, of_target in cohort.summaries.items()
         },
         "foreground_mean": {score: _summary(summary) for score, summary in cohort.foreground.items()},
         "failures": [{"case": result.pair.name, "reason": result.failure} for result in cohort.failures],
@@ -172,7 +178,7 @@ def _draw(cohort: Cohort, folder: Path, progress: Progress) -> dict[str, str]:
     """Draw the best, median and worst case into `folder`; return the names of the files by rank."""
     chosen = _chosen(cohort.ranked())
     for rank, result in progress.track(chosen.items(), "Drawing", total=len(chosen)):
-        _draw_case(result, rank, cohort.classes, folder / f"{rank}.png", progress)
+        _draw_case(result, rank, cohort, folder / f"{rank}.png", progress)
     return {rank: f"{rank}.png" for rank in chosen}
 
 
@@ -188,7 +194,7 @@ def _chosen(ranked: Sequence[CaseResult]) -> dict[str, CaseResult]:
     return chosen
 
 
-def _draw_case(result: CaseResult, rank: str, classes: dict[str, int], path: Path, progress: Progress) -> None:
+def _draw_case(result: CaseResult, rank: str, cohort: Cohort, path: Path, progress: Progress) -> None:
     from leanseg.evaluation.overlay import Overlay, draw_overlay
 
     prediction, reference = read_pair(result.pair)
@@ -198,7 +204,8 @@ def _draw_case(result: CaseResult, rank: str, classes: dict[str, int], path: Pat
             image = _read_scan(result.pair.image, reference)
         except InputError as error:
             progress.note(f"{rank} case {result.pair.name} is drawn without its scan: {error.what}")
-    overlay = Overlay(prediction.array, reference.array, reference.geometry.affine, classes, image)
+    shown = judged(prediction.array, reference.array, cohort.ignore)
+    overlay = Overlay(*shown, reference.geometry.affine, cohort.targets, image)
     title = f"{rank.capitalize()} case: {result.pair.name}"
     dice = {name: scores["dice"] for name, scores in result.scores.items()}
     draw_overlay(overlay, path, title=title, dice=dice)

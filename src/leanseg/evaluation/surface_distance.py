@@ -76,23 +76,27 @@ def surface_distances(prediction: Mask, reference: Mask, spacing: Sequence[float
     )
 
 
-def class_boxes(prediction: Labels, reference: Labels, values: Sequence[int]) -> list[tuple[slice, ...]]:
-    """Return for each class the part of two label maps (X, Y, Z) that holds all its voxels in either of them.
+def target_boxes(prediction: Labels, reference: Labels, groups: Sequence[Sequence[int]]) -> list[tuple[slice, ...]]:
+    """Return for each group of label values the part of two label maps (X, Y, Z) that holds all its voxels.
 
     One pass over each map finds all of them, so that a scan with a hundred classes is not searched a hundred times.
-    The box of a class that neither has is the whole image.
+    The box of a group that neither has is the whole image.
     """
     from scipy.ndimage import find_objects
 
     whole = (slice(None),) * reference.ndim
+    values = {value for group in groups for value in group}
     largest = max((value for value in values if 0 < value <= _LARGEST_LISTED), default=0)
     if not largest:
-        return [whole] * len(values)
+        return [whole] * len(groups)
     found = [find_objects(labels, max_label=largest) for labels in (prediction, reference)]
     boxes = []
-    for value in values:
-        both = [one[value - 1] for one in found if 0 < value <= largest and one[value - 1] is not None]
-        boxes.append(tuple(_union(sides) for sides in zip(*both, strict=True)) or whole)
+    for group in groups:
+        if not all(0 < value <= largest for value in group):
+            boxes.append(whole)
+            continue
+        parts = [one[value - 1] for one in found for value in group if one[value - 1] is not None]
+        boxes.append(tuple(_union(sides) for sides in zip(*parts, strict=True)) or whole)
     return boxes
 
 

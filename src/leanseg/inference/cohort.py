@@ -13,7 +13,7 @@ from typing import Any
 from leanseg import __version__
 from leanseg.datasets import Case
 from leanseg.errors import InputError, LeansegError, RefusedBySystemError
-from leanseg.inference.engines import Engine, engine_failure, open_engine
+from leanseg.inference.engines import Engine, Ensemble, engine_failure, open_engine
 from leanseg.inference.predictor import Predictor, Stopwatch
 from leanseg.inference.preprocessing import Prepared, prepare
 from leanseg.machine import peak_rss_bytes
@@ -78,7 +78,7 @@ def predict_cases(
     cases: Sequence[Case],
     out: Path,
     *,
-    engine: str | Engine | None = None,
+    engine: str | Engine | Ensemble | None = None,
     nan: float | None = None,
     max_voxels: int | None = None,
     threads: int | None = None,
@@ -145,11 +145,14 @@ def _prepared(predictor: Predictor, case: Case, limits: _Limits, stopwatch: Stop
 
 
 def _record(predictor: Predictor, package: Package, case: Case, stopwatch: Stopwatch) -> dict[str, Any]:
+    data = predictor.plan.data
     seconds = {phase: round(spent, 4) for phase, spent in stopwatch.seconds.items()}
     return {
         "case": case.name,
         "images": [str(path) for path in case.images],
-        "labels": predictor.plan.data.labels,
+        "labels": data.labels,
+        "targets": data.targets,
+        "ignore": data.ignore,
         "package": package.hash,
         "engine": predictor.engine.name,
         "precision": predictor.engine.precision,

@@ -8,6 +8,7 @@ one; an axis whose spacing is within 1 % of the target is left alone, as interpo
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,13 +91,15 @@ class Grid:
         """Return the box of `array` (..., X, Y, Z) as a view (..., D, H, W)."""
         return to_orientation(array, self.geometry.affine, self.orientation)[(..., *_slices(self.box))]
 
-    def restore(self, scores: NDArray[np.floating]) -> Labels:
+    def restore(self, scores: NDArray[np.floating], written: Sequence[int] | None = None) -> Labels:
         """Return the class with the highest score for each voxel of the scan, (X, Y, Z), uint8 or uint16.
 
-        scores: (K, D, H, W) on the plan's grid. Outside the box the class is 0, the background.
+        scores: (K, D, H, W) on the plan's grid. written: with it scores are logits of regions, and the result holds the
+        value of the last region found (see `labels_of_scores`). Outside the box it is 0, the background.
         """
-        labels = np.zeros(self.geometry.shape, dtype=smallest_integer(0, len(scores) - 1))
-        self.kept(labels)[...] = labels_of_scores(scores, self.box_shape)
+        kept = labels_of_scores(scores, self.box_shape, written)
+        labels = np.zeros(self.geometry.shape, dtype=kept.dtype)
+        self.kept(labels)[...] = kept
         return labels
 
 
@@ -107,9 +110,9 @@ class Prepared:
     array: Float32
     grid: Grid
 
-    def restore(self, scores: NDArray[np.floating]) -> Labels:
+    def restore(self, scores: NDArray[np.floating], written: Sequence[int] | None = None) -> Labels:
         """Return labels (X, Y, Z) of the scan for scores (K, D, H, W); see `Grid.restore`."""
-        return self.grid.restore(scores)
+        return self.grid.restore(scores, written)
 
 
 def prepare(
@@ -133,13 +136,18 @@ def prepare(
     return Prepared(result, grid)
 
 
-def prepare_labels(labels: NDArray[np.integer[Any]], grid: Grid, values: tuple[int, ...]) -> Labels:
+def prepare_labels(
+    labels: NDArray[np.integer[Any]], grid: Grid, values: tuple[int, ...], ignore: int | None = None
+) -> Labels:
     """Take a label map (X, Y, Z) to the plan's grid (D, H, W), as indices into `values`.
 
-    Each class is resampled linearly as 0 and 1 and the largest share wins, ties going to the earlier class.
-    `labels` must lie on the scan's grid. Raises UnknownLabelError for a value that is not in `values`.
+    Voxels of the value `ignore`, which nobody has judged, get the index len(values). Each class, and what is ignored,
+    is resampled linearly as 0 and 1 and the largest share wins, ties going to the earlier class.
+    `labels` must lie on the scan's grid. Raises UnknownLabelError for a value that is neither in `values` nor `ignore`.
     """
     kept = grid.kept(labels)
+    if ignore is not None:
+        values = (*values, ignore)
     indices = np.zeros(kept.shape, dtype=smallest_integer(0, len(values) - 1))
     found = kept == values[0]
     for index, value in enumerate(values[1:], start=1):

@@ -1,11 +1,12 @@
-"""From scores per class to one label per voxel, on a grid of another resolution, without an array per class.
+"""From scores per class or region to one label per voxel, on a grid of another resolution, without an array for each.
 
-Slab by slab, each class is resampled alone and compared with the best so far: memory grows with the number of cores,
-not with that of the classes. Ties go to the lowest class, as with argmax. Interpolation is that of `resampling`.
+Slab by slab, each class is resampled alone and compared with the best so far, each region alone and painted over those
+before it: memory grows with the number of cores, not with that of the classes. Ties between classes go to the lowest,
+as with argmax. Interpolation is that of `resampling`.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,24 +21,30 @@ _SLICE_VOXELS = 1 << 18  # voxels compared together where nothing is resampled
 Labels = NDArray[np.unsignedinteger[Any]]
 
 
-def labels_of_scores(scores: NDArray[np.floating], shape: Shape) -> Labels:
+def labels_of_scores(scores: NDArray[np.floating], shape: Shape, written: Sequence[int] | None = None) -> Labels:
     """Return for each voxel of the grid `shape` the class 0..K-1 whose interpolated score is highest.
 
-    scores: (K, D, H, W), float32 or float16, on a grid of the same physical extent. Returns uint8 (uint16 from 257
-    classes on) of `shape`. Beside scores and labels a few slices per core are in memory, whatever K.
+    scores: (K, D, H, W), float32 or float16, on a grid of the same physical extent. written: with it the scores are
+    logits of K regions that may overlap, and a voxel gets the value `written[k]` of the last region whose interpolated
+    logit is above 0, or else 0. Returns the smallest unsigned integers that hold the result, of `shape`. Beside scores
+    and labels a few slices per core are in memory, whatever K. Raises ValueError unless there is a value per region.
     """
+    if written is not None and len(written) != len(scores):
+        msg = f"{len(scores)} regions and {len(written)} values to write"
+        raise ValueError(msg)
     old = (scores.shape[1], scores.shape[2], scores.shape[3])
-    labels = np.zeros(shape, dtype=smallest_integer(0, len(scores) - 1))
+    values = range(len(scores)) if written is None else written
+    labels = np.zeros(shape, dtype=smallest_integer(0, max(values)))
+    fill = _keep_highest if written is None else _paint
     if old == shape:
         thickness = max(1, _SLICE_VOXELS // math.prod(shape[1:]))
         for start in range(0, shape[0], thickness):
             part = slice(start, start + thickness)
-            _keep_highest(labels[part], ((k, scores[k, part]) for k in range(len(scores))))
+            fill(labels[part], ((value, scores[k, part]) for k, value in enumerate(values)))
         return labels
 
     def label(slab: Slab) -> None:
-        planes = ((k, slab.resample(scores[k])) for k in range(len(scores)))
-        _keep_highest(labels[slab.depth.outputs], planes)
+        fill(labels[slab.depth.outputs], ((value, slab.resample(scores[k])) for k, value in enumerate(values)))
 
     in_parallel(label, slabs(old, shape))
     return labels
@@ -75,3 +82,9 @@ def _keep_highest(labels: Labels, planes: Iterable[tuple[int, NDArray[np.floatin
         # Classes rise, so the larger label is the later one: no slow masked assignment is needed.
         np.maximum(labels, higher.astype(labels.dtype) * labels.dtype.type(k), out=labels)
         np.maximum(best, plane, out=best)
+
+
+def _paint(labels: Labels, planes: Iterable[tuple[int, NDArray[np.floating]]]) -> None:
+    """Write each value into `labels` where its plane is above 0, later ones over earlier ones."""
+    for value, plane in planes:
+        np.copyto(labels, labels.dtype.type(value), where=plane > 0)

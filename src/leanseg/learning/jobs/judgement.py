@@ -32,7 +32,8 @@ def judge(package: Path, dataset: Dataset, cases: Sequence[Case], folder: Path, 
         folder / "predictions",
         replace(dataset, cases=tuple(cases)),
         folder / "report",
-        labels=opened.plan.data.labels,
+        targets=opened.plan.data.targets,
+        ignore=opened.plan.data.ignore,
         progress=progress,
     )
     return Judgement(evaluation, predicted.failed)

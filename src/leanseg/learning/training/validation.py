@@ -36,4 +36,6 @@ class Validation:
     def _case(self, case: CachedCase, engine: Engine) -> NDArray[np.float64]:
         inference = self._plan.inference
         logits = fuse(engine, case.image[:], inference.tile, inference.overlap)
-        return dice(logits.argmax(axis=0), case.labels[:], range(1, len(self._plan.data.labels)))
+        return dice(
+            logits.argmax(axis=0), case.labels[:], [(index,) for index in range(1, len(self._plan.data.labels))]
+        )
