@@ -1,6 +1,7 @@
 """leanseg train: from a data set to a validated model package, within the time given."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -40,6 +41,17 @@ class ContradictionError(InputError):
         super().__init__(what=f"{options} were both given", why=why, fix=fix)
 
 
+class NoFoldError(InputError):
+    """What --fold says is no fold."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            what=f"--fold {text}: it takes a number, or all",
+            why="a fold says which cases are kept for validation",
+            fix="use --fold 0, or --fold all to train every fold",
+        )
+
+
 class CasesNotJudgedError(SomeCasesFailedError):
     """The model is there, but some validation cases could not be predicted or judged."""
 
@@ -57,14 +69,19 @@ def train(
     plan: Annotated[Path | None, typer.Option(help="A plan made by leanseg plan; left out, one is made now")] = None,
     network: NetworkOption = None,
     option: NetworkOptionsOption = None,
-    fold: Annotated[int | None, typer.Option(min=0, help="Which fold to keep for validation; default: 0")] = None,
+    fold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|all", help="Which fold to keep for validation; default: 0. all: train every fold, one by one"
+        ),
+    ] = None,
     splits: Annotated[Path | None, typer.Option(help="Folds made by leanseg split; left out, five are made")] = None,
     ram: RamOption = None,
     minutes: Annotated[
         float | None,
         typer.Option(
             min=0.1,
-            help="Wall time of the whole command, validation and export included; "
+            help="Wall time of the whole command, validation and export included (with --fold all: of each fold); "
             "with --resume the time of the interrupted part counts",
         ),
     ] = None,
@@ -79,9 +96,10 @@ def train(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a network on one fold, and judge it as deployed.
+    """Train a network on one fold or on all, and judge it as deployed.
 
-    Ctrl-C ends training early: the run can be resumed, and its package used.
+    Ctrl-C ends training early: the run can be resumed, and its package used. With --fold all every case is judged by
+    the model that never saw it; --resume skips the folds that are finished.
 
     Example: leanseg train Task04_Hippocampus --minutes 15 -o runs/hippocampus
     """
@@ -103,6 +121,7 @@ def train(
             "--device": device,
         }
     )
+    number = _fold_number(fold)
     given = _refuse_early(out, plan, minutes, steps, resume=resume, overwrite=overwrite)
 
     from leanseg.cli.console import progress_bars
@@ -111,18 +130,26 @@ def train(
         opened = open_named(dataset, images, labels, subject_pattern, progress)
 
         from leanseg.learning.export.torch_engine import resolve_device
+        from leanseg.learning.jobs.cross_validation import CrossValidation, cross_validate, resume_cross_validation
+        from leanseg.learning.jobs.cross_validation_folder import is_cross_validation
         from leanseg.learning.jobs.training import Limits, start
-        from leanseg.learning.jobs.training import resume as go_on
+        from leanseg.learning.jobs.training import resume as resume_run
 
         chosen_device = resolve_device(device or Device.AUTO)
+        outcome: Outcome | CrossValidation
         if resume:
+            go_on = resume_cross_validation if is_cross_validation(out) else resume_run
             outcome = go_on(opened, out, Limits(began, minutes, steps), progress=progress)
         else:
             chosen = given or _make_plan(opened, network, option or [], ram, minutes, chosen_device, progress)
             limits = Limits(began, minutes or chosen.budget.minutes, steps, chosen_device)
-            outcome = start(
-                opened, chosen, out, limits, fold=fold or 0, splits=splits, overwrite=overwrite, progress=progress
-            )
+            run = cross_validate if number is None else partial(start, fold=number)
+            outcome = run(opened, chosen, out, limits, splits=splits, overwrite=overwrite, progress=progress)
+    if isinstance(outcome, CrossValidation):
+        from leanseg.cli.cross_validation import show_cross_validation
+
+        show_cross_validation(outcome, began, as_json=as_json)
+        return
     _show(outcome, began, as_json=as_json)
     if outcome.judgement is None:
         raise typer.Exit(_INTERRUPTED)
@@ -154,15 +181,26 @@ def _refuse_contradictions(options: dict[str, object]) -> None:
             raise ContradictionError(f"{first} and {second}", why, f"leave out {first} or {second}")
 
 
+def _fold_number(fold: str | None) -> int | None:
+    """Return the number of the fold, or None for all of them."""
+    if fold == "all":
+        return None
+    text = fold or "0"
+    if not (text.isascii() and text.isdigit()):
+        raise NoFoldError(text)
+    return int(text)
+
+
 def _refuse_early(
     out: Path, plan: Path | None, minutes: float | None, steps: int | None, *, resume: bool, overwrite: bool
 ) -> "Plan | None":
     """Return the plan that was given; refuse what can be refused before torch is loaded or the data set is read."""
+    from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder, is_cross_validation
     from leanseg.learning.jobs.run_folder import NoEndError, RunFolder
     from leanseg.plans import read_plan
 
     if resume:
-        RunFolder(out).read()
+        (CrossValidationFolder if is_cross_validation(out) else RunFolder)(out).read()
         return None
     RunFolder(out).refuse_if_used(overwrite=overwrite)
     given = read_plan(plan) if plan else None

@@ -12,7 +12,8 @@ import torch
 from leanseg.datasets import Splits, write_splits
 from leanseg.errors import BudgetError, InputError
 from leanseg.inference import predict_cases
-from leanseg.learning.jobs.run_folder import NoEndError, NotOurRunError
+from leanseg.learning.jobs.owned_folder import NotOurRunError
+from leanseg.learning.jobs.run_folder import NoEndError
 from leanseg.learning.jobs.training import Limits, NoSuchFoldError, resume, start
 from leanseg.packages import Package
 from leanseg.progress import Progress

@@ -9,14 +9,14 @@ cache/                                preprocessed cases, removed when training 
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leanseg.errors import InputError
-from leanseg.storage import CannotWriteError, OutputNotEmptyError, write_json
+from leanseg.learning.jobs.owned_folder import OwnedFolder
+from leanseg.storage import write_json
 
 State = Literal["running", "interrupted", "done"]
 
@@ -60,70 +60,23 @@ class NotARunError(InputError):
         )
 
 
-class NotOurRunError(InputError):
-    """A folder that holds something else would be replaced."""
+class RunFolder(OwnedFolder):
+    """Paths of a run. cache: where preprocessed cases lie if other runs use them too; then it is theirs to remove."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            what=f"{path} is in use and is not a run of leanseg (it has no run.json)",
-            why="--overwrite replaces runs only, never other people's folders",
-            fix="choose another folder with -o",
-        )
-
-
-class RunFolder:
-    """Paths of a run."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, cache: Path | None = None) -> None:
+        super().__init__(root)
         self.plan = root / "plan.json"
         self.splits = root / "splits.json"
         self.record = root / "run.json"
-        self.cache = root / "cache"
+        self.cache = cache or root / "cache"
         self.package = root / "package"
         self.validation = root / "validation"
-        self._older: Path | None = None  # where the run that is being replaced waits
+        self._owns_cache = cache is None
 
-    def refuse_if_used(self, *, overwrite: bool) -> None:
-        """Raise OutputNotEmptyError for a folder in use, or NotOurRunError where `overwrite` would replace no run."""
-        if not self._is_used():
-            return
-        if not overwrite:
-            raise OutputNotEmptyError(self.root)
-        if not self.record.is_file():
-            raise NotOurRunError(self.root)
-
-    def begin(self, *, overwrite: bool) -> None:
-        """Make room for a new run; one that is there is set aside until `settle` or `abandon`."""
-        self.refuse_if_used(overwrite=overwrite)
-        try:
-            if self._is_used():
-                self._older = Path(tempfile.mkdtemp(dir=self.root.parent, prefix=f".replaced-{self.root.name}-"))
-                self.root.rename(self._older / self.root.name)
-            self.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CannotWriteError(self.root, error) from error
-
-    def settle(self) -> None:
-        """Training begins: the run that was set aside is not needed any more."""
-        if self._older is not None:
-            shutil.rmtree(self._older, ignore_errors=True)
-            self._older = None
-
-    @property
-    def replaces(self) -> bool:
-        """Whether another run was set aside for this one."""
-        return self._older is not None
-
-    def abandon(self) -> None:
-        """Training was refused before it began: leave everything as it was found."""
-        shutil.rmtree(self.root, ignore_errors=True)
-        if self._older is not None:
-            (self._older / self.root.name).rename(self.root)
-            self._older.rmdir()
-
-    def _is_used(self) -> bool:
-        return self.root.exists() and (self.root.is_file() or any(self.root.iterdir()))
+    def drop_cache(self) -> None:
+        """Remove the preprocessed cases, unless other runs use them."""
+        if self._owns_cache:
+            shutil.rmtree(self.cache, ignore_errors=True)
 
     def read(self) -> RunRecord:
         """Return what run.json says. Raises NotARunError."""

@@ -77,22 +77,24 @@ def start(
     *,
     fold: int = 0,
     splits: Path | None = None,
+    cache: Path | None = None,
     overwrite: bool = False,
     progress: Progress,
 ) -> Outcome:
     """Train `plan` on fold `fold` of `dataset` and write the run to the folder `out`.
 
-    Splits come from the file `splits`, else from splits.json in the data set, else 5 folds are made.
+    Splits come from the file `splits`, else from splits.json in the data set, else 5 folds are made. cache: a folder
+    for preprocessed cases that other runs use, too.
     Raises InputError or BudgetError before anything is trained; leaves a resumable run when interrupted.
     """
     # Whatever can be refused is refused before anything is written.
     clock = limits.clock()
-    folder = RunFolder(out)
+    folder = RunFolder(out, cache)
     folder.refuse_if_used(overwrite=overwrite)
-    _refuse_other_data(plan, dataset)
+    refuse_other_data(plan, dataset)
     build_network(plan)
     device = resolve_device(limits.device)
-    chosen = _splits(dataset, splits)
+    chosen = choose_splits(dataset, splits)
     part = _fold(chosen, fold)
     record = RunRecord(
         leanseg=__version__,
@@ -122,17 +124,17 @@ def start(
     return _carry_out(run)
 
 
-def resume(dataset: Dataset, out: Path, limits: Limits, *, progress: Progress) -> Outcome:
+def resume(dataset: Dataset, out: Path, limits: Limits, *, cache: Path | None = None, progress: Progress) -> Outcome:
     """Go on with the run in `out`, with its own plan and fold, and its own limits unless `limits` names others.
 
     The device is that of the run, or whatever is there when it is not: then precision is measured anew.
     """
-    folder = RunFolder(out)
+    folder = RunFolder(out, cache)
     record = folder.read()
     if record.state == "done":
         raise NotARunError(out, "is finished")
     plan = read_plan(folder.plan)
-    _refuse_other_data(plan, dataset)
+    refuse_other_data(plan, dataset)
     changed: dict[str, object] = {"state": "running"}
     if limits.steps is not None or limits.minutes is not None:
         changed |= {"steps": limits.steps, "minutes": limits.minutes}
@@ -159,14 +161,19 @@ def _carry_out(run: TrainingRun) -> Outcome:
         raise
 
 
-def _refuse_other_data(plan: Plan, dataset: Dataset) -> None:
+def refuse_other_data(plan: Plan, dataset: Dataset) -> None:
+    """Raise OtherDataError when `plan` was made for other channels or labels."""
     if tuple(plan.data.channels) != tuple(dataset.channels):
         raise OtherDataError("channels", ", ".join(plan.data.channels), ", ".join(dataset.channels))
     if plan.data.labels != dataset.labels:
         raise OtherDataError("labels", plan.data.labels, dataset.labels)
+    for what in ("regions", "ignore", "left_right"):
+        if getattr(plan.data, what) != getattr(dataset, what):
+            raise OtherDataError(what, getattr(plan.data, what), getattr(dataset, what))
 
 
-def _splits(dataset: Dataset, file: Path | None) -> Splits:
+def choose_splits(dataset: Dataset, file: Path | None) -> Splits:
+    """Return the splits in `file`, else those in the data set's own splits.json, else five new folds."""
     own = dataset.root / "splits.json"
     if file is None and not own.is_file():
         return make_splits(dataset)

@@ -152,7 +152,7 @@ class TrainingRun:
         scores = _dice(judgement.evaluation)
         facts = {**self._facts(fitted), "validation": {"cases": len(self._judged), "dice": scores}}
         exported.write(self.folder.package, facts, _sentences(judgement.evaluation, self.record.fold))
-        shutil.rmtree(self.folder.cache, ignore_errors=True)
+        self.folder.drop_cache()
         results: dict[str, float | int | str | None] = {
             "steps": fitted.steps,
             "peak_rss_bytes": peak_rss_bytes(),

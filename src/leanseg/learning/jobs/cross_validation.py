@@ -1,0 +1,246 @@
+"""Train every fold, one after the other, and judge every case by the model that never saw it.
+
+Folds share one plan and one cache. What was interrupted goes on where it was: finished folds are not touched.
+"""
+
+import csv
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leanseg import __version__
+from leanseg.datasets import Dataset, Fold, Splits, read_splits, write_splits
+from leanseg.errors import LeansegError
+from leanseg.evaluation import Evaluation, evaluate
+from leanseg.learning.export.torch_engine import build_network, resolve_device
+from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder, CrossValidationRecord
+from leanseg.learning.jobs.run_folder import NotARunError, RunFolder
+from leanseg.learning.jobs.training import Limits, choose_splits, refuse_other_data, resume, start
+from leanseg.plans import Plan, read_plan, write_plan
+from leanseg.progress import Progress
+from leanseg.storage import write_json
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """How one fold did: validation cases judged, steps, and mean Dice by class or region."""
+
+    fold: int
+    cases: int
+    steps: int
+    dice: dict[str, float]
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """All folds. `evaluation` is that of every case by the fold that never saw it; None when interrupted."""
+
+    folder: CrossValidationFolder
+    record: CrossValidationRecord
+    folds: tuple[FoldScores, ...]
+    evaluation: Evaluation | None
+
+    def over_folds(self) -> dict[str, tuple[float, float]]:
+        """Return mean and standard deviation (n - 1) of the folds' mean Dice, by class or region."""
+        names = dict.fromkeys(name for fold in self.folds for name in fold.dice)
+        scores = {name: [fold.dice[name] for fold in self.folds if name in fold.dice] for name in names}
+        return {
+            name: (float(np.mean(found)), float(np.std(found, ddof=1)) if len(found) > 1 else float("nan"))
+            for name, found in scores.items()
+        }
+
+
+def cross_validate(
+    dataset: Dataset,
+    plan: Plan,
+    out: Path,
+    limits: Limits,
+    *,
+    splits: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress,
+) -> CrossValidation:
+    """Train `plan` on every fold of `dataset`, each within `limits`, and write the runs to the folder `out`.
+
+    Splits are chosen as for a single run. Raises InputError or BudgetError before anything is trained; leaves what
+    can be resumed when interrupted.
+    """
+    limits.clock()
+    folder = CrossValidationFolder(out)
+    folder.refuse_if_used(overwrite=overwrite)
+    refuse_other_data(plan, dataset)
+    build_network(plan)
+    device = resolve_device(limits.device)
+    chosen = choose_splits(dataset, splits)
+    record = CrossValidationRecord(
+        leanseg=__version__,
+        dataset=str(dataset.root.resolve()),
+        folds=len(chosen.folds),
+        minutes=None if limits.steps is not None else limits.minutes,
+        steps=limits.steps,
+        device=device,
+        state="running",
+    )
+    folder.begin(overwrite=overwrite)
+    try:
+        write_plan(folder.plan, plan)
+        write_splits(folder.splits, chosen, overwrite=True)
+        folder.write(record)
+        return _carry_out(dataset, folder, record, chosen, limits, progress)
+    except BaseException as error:
+        _leave(folder, refused=isinstance(error, LeansegError))
+        raise
+    finally:
+        folder.settle()
+
+
+def resume_cross_validation(dataset: Dataset, out: Path, limits: Limits, *, progress: Progress) -> CrossValidation:
+    """Go on with the cross-validation in `out`, within its own limits per fold unless `limits` names others."""
+    folder = CrossValidationFolder(out)
+    record = folder.read()
+    if record.state == "done":
+        raise NotARunError(out, "is finished")
+    refuse_other_data(read_plan(folder.plan), dataset)
+    if limits.steps is not None or limits.minutes is not None:
+        record = record.model_copy(update={"steps": limits.steps, "minutes": limits.minutes})
+    splits = read_splits(folder.splits, dataset)
+    record = record.model_copy(update={"state": "running"})
+    own = replace(limits, minutes=record.minutes, steps=record.steps, device=record.device)
+    return _carry_out(dataset, folder, record, splits, own, progress)
+
+
+def _leave(folder: CrossValidationFolder, *, refused: bool) -> None:
+    """Leave no trace where nothing was trained: of what was refused, and of what would replace an older run."""
+    first = folder.fold(0)
+    if (refused and not first.record.is_file()) or (folder.replaces and not (first.root / "checkpoints").is_dir()):
+        folder.abandon()
+
+
+def _carry_out(
+    dataset: Dataset,
+    folder: CrossValidationFolder,
+    record: CrossValidationRecord,
+    splits: Splits,
+    limits: Limits,
+    progress: Progress,
+) -> CrossValidation:
+    """Train the folds that are not finished, and judge when all are."""
+    folder.write(record)
+    try:
+        finished = _train_folds(dataset, folder, len(splits.folds), limits, progress)
+        if finished:
+            found = _summarised(dataset, folder, record.model_copy(update={"state": "done"}), splits, progress)
+            folder.write(found.record)
+            folder.drop_cache()
+            return found
+    except BaseException:
+        folder.write(record.model_copy(update={"state": "interrupted"}))
+        raise
+    record = record.model_copy(update={"state": "interrupted"})
+    folder.write(record)
+    return CrossValidation(folder, record, (), None)
+
+
+def _train_folds(
+    dataset: Dataset, folder: CrossValidationFolder, folds: int, limits: Limits, progress: Progress
+) -> bool:
+    """Return whether all folds are finished; False when somebody pressed Ctrl-C."""
+    plan = read_plan(folder.plan)
+    for number in range(folds):
+        run = folder.fold(number)
+        begun = run.record.is_file()
+        if begun and run.read().state == "done":
+            progress.note(f"Fold {number} of {folds}: finished before")
+            continue
+        progress.note(f"Fold {number} of {folds}: {'goes on' if begun else 'begins'}")
+        if begun:
+            outcome = resume(dataset, run.root, limits, cache=folder.cache, progress=progress)
+        else:
+            splits, cache = folder.splits, folder.cache
+            outcome = start(dataset, plan, run.root, limits, fold=number, splits=splits, cache=cache, progress=progress)
+        if outcome.judgement is None:
+            return False
+        limits = replace(limits, began=time.monotonic())  # the command's own start was the first fold's
+    return True
+
+
+def _summarised(
+    dataset: Dataset, folder: CrossValidationFolder, record: CrossValidationRecord, splits: Splits, progress: Progress
+) -> CrossValidation:
+    """Bring the folds' label maps together, judge them, and write the summary."""
+    shutil.rmtree(folder.validation, ignore_errors=True)
+    predictions = folder.validation / "predictions"
+    predictions.mkdir(parents=True)
+    judged: list[str] = []
+    folds = []
+    for number, fold in enumerate(splits.folds):
+        run = folder.fold(number)
+        names = _judged(run, fold)
+        judged += names
+        folds.append(_scores(run, number, len(names)))
+        for file in (run.validation / "predictions").glob("*"):
+            _link(file, predictions / file.name)
+    chosen = set(judged)
+    plan = read_plan(folder.plan)
+    evaluation = evaluate(
+        predictions,
+        replace(dataset, cases=tuple(case for case in dataset.cases if case.name in chosen)),
+        folder.validation / "report",
+        targets=plan.data.targets,
+        ignore=plan.data.ignore,
+        progress=progress,
+    )
+    found = CrossValidation(folder, record, tuple(folds), evaluation)
+    write_json(folder.summary, described(found))
+    return found
+
+
+def _judged(run: RunFolder, fold: Fold) -> Sequence[str]:
+    """Return the cases that a fold has judged: all, or fewer where its time did not allow all of them."""
+    table = run.validation / "report" / "metrics.csv"
+    if not table.is_file():
+        return fold.validation  # not one could be predicted: all of them count as failed
+    with table.open(newline="", encoding="utf-8") as file:
+        return tuple(dict.fromkeys(row["case"] for row in csv.DictReader(file)))
+
+
+def _scores(run: RunFolder, number: int, cases: int) -> FoldScores:
+    results = run.read().results
+    dice = {name.removeprefix("dice/"): float(value) for name, value in _numbers(results) if name.startswith("dice/")}
+    return FoldScores(fold=number, cases=cases, steps=int(dict(_numbers(results))["steps"]), dice=dice)
+
+
+def _numbers(results: dict[str, float | int | str | None]) -> Iterator[tuple[str, float]]:
+    for name, value in results.items():
+        if isinstance(value, int | float):
+            yield name, value
+
+
+def _link(file: Path, target: Path) -> None:
+    """Put `file` at `target`, without a second copy where the file system can."""
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
+
+
+def described(found: CrossValidation) -> dict[str, Any]:
+    """Return what summary.json holds."""
+    summaries = found.evaluation.record["scores"] if found.evaluation else {}
+    return {
+        "leanseg": found.record.leanseg,
+        "folds": [
+            {"fold": fold.fold, "cases": fold.cases, "steps": fold.steps, "dice": fold.dice} for fold in found.folds
+        ],
+        "dice_over_folds": {
+            name: {"mean": mean, "sd": sd if np.isfinite(sd) else None}
+            for name, (mean, sd) in found.over_folds().items()
+        },
+        "dice_over_cases": {name: scores["dice"] for name, scores in summaries.items()},
+    }

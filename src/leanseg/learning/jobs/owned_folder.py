@@ -1,0 +1,71 @@
+"""A folder that a job of ours makes, and may replace when it is one of ours."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from leanseg.errors import InputError
+from leanseg.storage import CannotWriteError, OutputNotEmptyError
+
+RECORDS = ("run.json", "cross_validation.json")  # one of them says that a folder is ours
+
+
+class NotOurRunError(InputError):
+    """A folder that holds something else would be replaced."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            what=f"{path} is in use and is not a run of leanseg (it has no run.json)",
+            why="--overwrite replaces runs only, never other people's folders",
+            fix="choose another folder with -o",
+        )
+
+
+class OwnedFolder:
+    """The folder `root`, new or in the place of an older one, which comes back if nothing comes of the new."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._older: Path | None = None  # where what is being replaced waits
+
+    def refuse_if_used(self, *, overwrite: bool) -> None:
+        """Raise OutputNotEmptyError for a folder in use, or NotOurRunError where `overwrite` would replace no run."""
+        if not self._is_used():
+            return
+        if not overwrite:
+            raise OutputNotEmptyError(self.root)
+        if not any((self.root / record).is_file() for record in RECORDS):
+            raise NotOurRunError(self.root)
+
+    def begin(self, *, overwrite: bool) -> None:
+        """Make room for a new run; one that is there is set aside until `settle` or `abandon`."""
+        self.refuse_if_used(overwrite=overwrite)
+        try:
+            if self._is_used():
+                self._older = Path(tempfile.mkdtemp(dir=self.root.parent, prefix=f".replaced-{self.root.name}-"))
+                self.root.rename(self._older / self.root.name)
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotWriteError(self.root, error) from error
+
+    def settle(self) -> None:
+        """Training begins: the run that was set aside is not needed any more."""
+        if self._older is not None:
+            shutil.rmtree(self._older, ignore_errors=True)
+            self._older = None
+
+    @property
+    def replaces(self) -> bool:
+        """Whether another run was set aside for this one."""
+        return self._older is not None
+
+    def abandon(self) -> None:
+        """Training was refused before it began: leave everything as it was found."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        if self._older is not None:
+            (self._older / self.root.name).rename(self.root)
+            self._older.rmdir()
+            self._older = None
+
+    def _is_used(self) -> bool:
+        return self.root.exists() and (self.root.is_file() or any(self.root.iterdir()))
