@@ -166,8 +166,9 @@ def test_a_wrong_decathlon_description_is_refused_with_file_key_and_fix(decathlo
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
-        ({"labels": {"background": 0, "whole": [1, 2]}}, "labels.whole"),
-        ({"labels": {"background": 0, "left": 1, "ignore": 2}}, "labels.ignore"),
+        ({"labels": {"background": 0, "left": []}}, "labels.left"),
+        ({"labels": {"background": 0, "left": [1, -2]}}, "labels.left"),
+        ({"labels": {"background": 0, "left": [1, "2"]}}, "labels.left"),
         ({"labels": {"background": 0, "left": 1.5}}, "labels.left"),
         ({"labels": {"background": 0, "left": True}}, "labels.left"),
         ({"labels": {"background": 0, "left": 70000}}, "labels.left"),
@@ -225,11 +226,16 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = st.sampled_from(["training", "modality", "labels", "test", "name", "channel_names", "file_ending", "dataset"])
+KEYS = st.sampled_from(
+    [
+        *("training", "modality", "labels", "test", "name", "channel_names", "file_ending", "dataset"),
+        *("regions", "regions_order", "regions_class_order", "left_right_pairs"),
+    ]
+)
 
 
 @settings(deadline=None, max_examples=80)
-@given(content=st.dictionaries(KEYS, JSON, max_size=8))
+@given(content=st.dictionaries(KEYS, JSON, max_size=12))
 def test_any_description_opens_or_is_explained(tmp_path_factory, content):
     root = tmp_path_factory.mktemp("any")
     (root / "dataset.json").write_text(json.dumps(content))

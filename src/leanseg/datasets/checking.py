@@ -12,6 +12,7 @@ from leanseg.datasets.examination import Examination, Kind, Problem, examine
 from leanseg.datasets.parallel import in_order, workers_for
 from leanseg.datasets.splits import FEWEST_FOLDS
 from leanseg.datasets.subjects import cases_without_subject
+from leanseg.datasets.targets import Targets
 from leanseg.progress import Progress
 
 __all__ = ["CheckReport", "Problem", "check_dataset"]
@@ -22,7 +23,11 @@ _SHOWN_FILES = 3
 
 
 class CheckReport(BaseModel):
-    """Everything that is wrong with a data set. Cases per class count those in which the class occurs."""
+    """Everything that is wrong with a data set.
+
+    Cases per class, and per region where there are any, count those in which it occurs; so do the ones with ignored
+    voxels. left_right: see `Dataset`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,6 +38,11 @@ class CheckReport(BaseModel):
     channels: tuple[str, ...]
     labels: dict[str, int]
     cases_per_class: dict[str, int]
+    regions: Targets
+    cases_per_region: dict[str, int]
+    ignore: int | None
+    cases_with_ignored: int
+    left_right: tuple[tuple[str, str], ...] | None
     problems: tuple[Problem, ...]
 
     @computed_field  # type: ignore[prop-decorator]
@@ -66,11 +76,14 @@ def check_dataset(dataset: Dataset, progress: Progress | None = None) -> CheckRe
             in_order(lambda case: examine(case, dataset), cases, workers), "Checking", total=len(cases)
         )
     )
-    counts = _cases_per_class(dataset, examinations)
-    problems = [_weighed(problem, found.case) for found in examinations for problem in found.problems]
+    found = [examination.values.keys() for examination in examinations]
+    classes = {name: sum(value in values for values in found) for name, value in dataset.labels.items()}
+    regions = {name: region.values for name, region in dataset.regions.items()}
+    per_region = {name: sum(not values.isdisjoint(region) for values in found) for name, region in regions.items()}
+    problems = [_weighed(problem, one.case) for one in examinations for problem in one.problems]
     problems += _duplicates(examinations)
     problems += _unused_files(dataset)
-    problems += _absent_classes(dataset, counts)
+    problems += _absent_targets(dataset, classes, per_region)
     problems += _subjects(dataset)
     return CheckReport(
         dataset=dataset.name,
@@ -79,7 +92,12 @@ def check_dataset(dataset: Dataset, progress: Progress | None = None) -> CheckRe
         unlabelled=len(dataset.unlabelled),
         channels=dataset.channels,
         labels=dataset.labels,
-        cases_per_class=counts,
+        cases_per_class=classes,
+        regions=regions,
+        cases_per_region=per_region,
+        ignore=dataset.ignore,
+        cases_with_ignored=sum(dataset.ignore in values for values in found),
+        left_right=dataset.left_right,
         problems=tuple(problems),
     )
 
@@ -131,15 +149,17 @@ def _place(path: Path) -> tuple[Path, str]:
     return path.parent.resolve(), path.name
 
 
-def _cases_per_class(dataset: Dataset, examinations: Sequence[Examination]) -> dict[str, int]:
-    return {name: sum(value in found.values for found in examinations) for name, value in dataset.labels.items()}
-
-
-def _absent_classes(dataset: Dataset, counts: dict[str, int]) -> Iterable[Problem]:
-    for name, count in counts.items():
+def _absent_targets(dataset: Dataset, classes: dict[str, int], regions: dict[str, int]) -> Iterable[Problem]:
+    # A class that is only part of a region is not learned by itself.
+    severity: Literal["error", "warning"] = "warning" if regions else "error"
+    for name, count in classes.items():
         if count == 0 and dataset.labels[name] != 0 and dataset.cases:
             what = f"no case has the class {name!r} (value {dataset.labels[name]})"
-            yield _of_dataset("absent class", "error", what, "remove the class from the description, or add cases")
+            yield _of_dataset("absent class", severity, what, "remove the class from the description, or add cases")
+    for name, count in regions.items():
+        if count == 0 and dataset.cases:
+            what = f"no case has the region {name!r} (values {', '.join(map(str, dataset.regions[name].values))})"
+            yield _of_dataset("absent class", "error", what, "remove the region from the description, or add cases")
     if len(dataset.labels) < 2:
         what = "there is no class but the background"
         yield _of_dataset("absent class", "error", what, "add label maps with the structures to segment")

@@ -14,6 +14,7 @@ from leanseg.datasets.cases import Case, Dataset, by_name, refuse_duplicates, sp
 from leanseg.datasets.channels import channel_names
 from leanseg.datasets.documents import DocumentError, inner_path, validated
 from leanseg.datasets.labels import label_values
+from leanseg.datasets.regions import TargetKeys, described_pairs, described_regions
 from leanseg.errors import InputError
 from leanseg.volumes import stem_of
 
@@ -32,15 +33,12 @@ class _Unlabelled(BaseModel):
     image: str
 
 
-class _Description(BaseModel):
-    # Others write this file and add keys of their own; what leanseg reads is typed strictly.
-    model_config = ConfigDict(extra="allow", strict=True)
-
+class _Description(TargetKeys):
     name: str | None = None
     modality: dict[str, str]
     labels: dict[str, str | int]
     training: list[_Entry] = Field(min_length=1)
-    test: list[str | _Unlabelled] = []
+    test: list[str | _Unlabelled] = Field(default_factory=list)
 
 
 def open_decathlon(document: Path, content: dict[str, Any]) -> Dataset:
@@ -51,13 +49,17 @@ def open_decathlon(document: Path, content: dict[str, Any]) -> Dataset:
     cases, unlabelled = (_shortened(_without_twins(each)) for each in (cases, unlabelled))
     refuse_duplicates(cases, f"{document}: training")
     refuse_duplicates(unlabelled, f"{document}: test")
+    labels, ignore = _labels(document, description.labels)
     return Dataset(
         name=description.name or document.parent.resolve().name,
         root=document.parent,
         channels=channel_names(document, "modality", description.modality),
-        labels=_labels(document, description.labels),
+        labels=labels,
         cases=by_name(cases),
         unlabelled=by_name(unlabelled),
+        regions=described_regions(document, description, labels),
+        ignore=ignore,
+        left_right=described_pairs(document, description, labels),
     )
 
 
@@ -96,7 +98,7 @@ def _without_twins(cases: list[Case]) -> list[Case]:
     return [case for case in cases if not case.images[0].name.startswith("._")]
 
 
-def _labels(document: Path, labels: dict[str, str | int]) -> dict[str, int]:
+def _labels(document: Path, labels: dict[str, str | int]) -> tuple[dict[str, int], int | None]:
     pairs: list[tuple[str, int | str]] = []
     for value, name in labels.items():
         if not isinstance(name, str):

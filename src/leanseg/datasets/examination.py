@@ -114,17 +114,26 @@ def _examine_label(found: Examination, path: Path, dataset: Dataset) -> "Geometr
     if volume is None:
         return None
     found.values = count_values(volume.array)
-    known = set(dataset.labels.values())
+    known = {*dataset.labels.values(), dataset.ignore}
     unknown = [value for value in found.values if value not in known]
     if unknown:
         voxels = sum(found.values[value] for value in unknown)
         values = ", ".join(map(str, unknown[:_SHOWN_VALUES])) + (", ..." if len(unknown) > _SHOWN_VALUES else "")
         what = f"{path.name}: {voxels} voxels have values that no class has: {values}"
         found.note("unknown label", what, "relabel these voxels, or add the class to the data set's description")
-    elif set(found.values) <= {0}:
-        fix = "look whether the structure is really absent; if so, keep it"
-        found.note("empty label", f"{path.name}: holds nothing but background", fix, "warning")
+    elif set(found.values) <= {0, dataset.ignore}:
+        _note_empty(found, path, dataset.ignore)
     return volume.geometry
+
+
+def _note_empty(found: Examination, path: Path, ignore: int | None) -> None:
+    if set(found.values) == {ignore}:
+        fix = "judge some of its voxels, or leave the case out: nothing can be learned from it"
+        found.note("empty label", f"{path.name}: every voxel is ignored", fix, "warning")
+        return
+    rest = " and ignored voxels" if ignore in found.values else ""
+    fix = "look whether the structure is really absent; if so, keep it"
+    found.note("empty label", f"{path.name}: holds nothing but background{rest}", fix, "warning")
 
 
 def _read(found: Examination, path: Path, read: Callable[[], Value]) -> Value | None:

@@ -45,7 +45,7 @@ class CaseFingerprint(BaseModel):
 
 
 class ChannelFingerprint(BaseModel):
-    """Intensities of one channel, inside the foreground (all classes but background) and in whole images.
+    """Intensities of one channel, inside the foreground (every class but background) and in whole images.
 
     Percentiles come from up to 10,000 foreground voxels of each case. background_share: voxels that are background.
     """
@@ -139,8 +139,10 @@ def _parts(path: Path) -> tuple[Path, ...]:
 
 
 def _content(dataset: Dataset, cases: Sequence[str]) -> str:
-    described = repr((VERSION, dataset.name, dataset.channels, list(dataset.labels.items()), list(cases)))
-    return hashlib.blake2b(described.encode(), digest_size=20).hexdigest()
+    decisive = [VERSION, dataset.name, dataset.channels, list(dataset.labels.items()), list(cases)]
+    if dataset.ignore is not None:  # otherwise nothing differs from what was computed before there was such a value
+        decisive.append(dataset.ignore)
+    return hashlib.blake2b(repr(tuple(decisive)).encode(), digest_size=20).hexdigest()
 
 
 def _cached(file: Path, content: str) -> Fingerprint | None:

@@ -51,7 +51,7 @@ class Measurement:
 
 
 class UnknownLabelError(InputError):
-    """A label map holds a value that no class has."""
+    """A label map holds a value that no class has and that is not ignored."""
 
     def __init__(self, path: Path, value: int, labels: dict[str, int]) -> None:
         known = ", ".join(f"{number} {name}" for name, number in labels.items())
@@ -95,11 +95,14 @@ def measure(case: Case, dataset: Dataset) -> Measurement:
     require_same_grid(case.images[0], geometry, case.label, label.geometry)
     values = count_values(label.array)
     for value in values:
-        if value not in dataset.labels.values():
+        if value not in dataset.labels.values() and value != dataset.ignore:
             raise UnknownLabelError(case.label, value, dataset.labels)
     # Flat in the order of the file, so that nothing is copied.
     channels = [channel.reshape(-1, order="F") for channel in array]
-    foreground = label.array.reshape(-1, order="F") > 0
+    classes = label.array.reshape(-1, order="F")
+    foreground = classes > 0
+    if dataset.ignore is not None:
+        foreground &= classes != dataset.ignore
     inside = [channel[foreground] for channel in channels]
     content_shape = _content_shape(array)
     return Measurement(

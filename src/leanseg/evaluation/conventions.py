@@ -2,6 +2,14 @@
 
 CONVENTIONS = {
     "units": "distances in mm, volumes in mm^3, all other scores as shares from 0 to 1; the spacing is the reference's",
+    "class": (
+        "what is judged under a name: the voxels of its label values; where a data set names regions these are judged,"
+        " and a voxel may count for several of them"
+    ),
+    "ignored_voxels": (
+        "voxels that the reference marks as ignored are counted nowhere, and are background in both label maps when"
+        " surfaces are measured"
+    ),
     "surface": (
         "voxels of a class with at least one of six face neighbours outside it; beyond the image is outside;"
         " distances run between voxel centres"

@@ -41,8 +41,7 @@ class Meaning:
 
 def judged(prediction: Labels, reference: Labels, ignore: int | None) -> tuple[Labels, Labels]:
     """Return two label maps (X, Y, Z) with 0 in both where the reference is `ignore`; themselves if it never is."""
-    outside = reference == ignore
-    if ignore is None or not outside.any():
+    if ignore is None or not (outside := reference == ignore).any():
         return prediction, reference
     return np.where(outside, 0, prediction), np.where(outside, 0, reference)
 
@@ -65,7 +64,7 @@ def meaning_beside(predictions: Iterable[Path]) -> Meaning:
 
 
 def _recorded(record: dict[str, Any]) -> Meaning | None:
-    """Return the meaning that a sidecar names; those of leanseg 0.1 hold `labels` (name -> value) but no `targets`."""
+    """Return the meaning that a sidecar names; older ones hold `labels` (name -> value) but no `targets`."""
     labels, targets, ignore = (record.get(key) for key in ("labels", "targets", "ignore"))
     if not (isinstance(labels, dict) and all(isinstance(value, int) for value in labels.values())):
         return None

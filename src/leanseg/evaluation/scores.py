@@ -51,7 +51,7 @@ def score_case(prediction: Labels, reference: Labels, meaning: Meaning, ruler: R
     """Score every target of two label maps (X, Y, Z) on one grid.
 
     Returns the scores and volumes by target, and how many voxels, those of both maps added, have a value that means
-    nothing.
+    nothing. Ignored voxels count nowhere.
     """
     *counts, known = confusions(prediction, reference, [*meaning.groups, meaning.known], meaning.ignore)
     prediction, reference = judged(prediction, reference, meaning.ignore)
@@ -93,9 +93,8 @@ def _score_target(
 
 
 def _mask(labels: Labels, values: Sequence[int]) -> Mask:
-    first, *others = values
-    mask: Mask = labels == first
-    for value in others:
+    mask: Mask = np.zeros(labels.shape, dtype=np.bool_)
+    for value in values:
         mask |= labels == value
     return mask
 

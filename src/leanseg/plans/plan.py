@@ -7,7 +7,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from leanseg.datasets.targets import Region, Targets, targets_of
+from leanseg.datasets.targets import (
+    Region,
+    Targets,
+    check_ignore,
+    check_left_right,
+    check_regions,
+    targets_of,
+)
 from leanseg.errors import InputError
 from leanseg.plans.budget import Budget, Bytes
 from leanseg.plans.strict import Positive, Share, Strict, Triple
@@ -45,6 +52,13 @@ class Data(Strict):
         if len(values) < 2 or values[0] != 0 or len(set(values)) != len(values):
             raise ValueError("needs the background with value 0 first, then at least one label, all values different")
         return labels
+
+    @model_validator(mode="after")
+    def _targets_make_sense(self) -> Self:
+        check_regions(self.labels, self.regions)
+        check_ignore(self.labels, self.ignore)
+        check_left_right(self.labels, self.left_right)
+        return self
 
 
 class Normalisation(Strict):
