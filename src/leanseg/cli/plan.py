@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leanseg.cli.named_dataset import open_named
+import leanseg
 from leanseg.cli.options import (
     DatasetArgument,
-    Device,
     DeviceOption,
     ImagesOption,
     JsonOption,
@@ -49,33 +48,27 @@ def plan(
 
     Example: leanseg plan Task04_Hippocampus -o plan.json --ram 8GB --minutes 15
     """
-    from leanseg.cli.network_options import parse_options
-    from leanseg.plans import read_budget, write_plan
-    from leanseg.storage import refuse_if_used
-
-    refuse_if_used(out, overwrite=overwrite)
-    budget = read_budget(
-        training_ram=ram,
-        prediction_ram=predict_ram,
-        vram=vram,
-        minutes=minutes,
-        seconds_per_case=seconds_per_case,
-    )
-    options = parse_options(option or [])
-
     from leanseg.cli.console import progress_bars, show_json
-    from leanseg.datasets import fingerprint
+    from leanseg.cli.network_options import parse_options
 
+    options = parse_options(option or [])
     with progress_bars() as progress:
-        opened = open_named(dataset, images, labels, None, progress)
-        found = fingerprint(opened, progress)
-
-        from leanseg.learning.export.torch_engine import resolve_device
-        from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
-
-        chosen = resolve_device(device or Device.AUTO)
-        made = make_plan(opened, found, budget, network=network or DEFAULT_NETWORK, options=options, device=chosen)
-    write_plan(out, made)
+        made = leanseg.plan(
+            dataset,
+            images=images,
+            labels=labels,
+            network=network,
+            options=options,
+            ram=ram,
+            predict_ram=predict_ram,
+            vram=vram,
+            minutes=minutes,
+            seconds_per_case=seconds_per_case,
+            device=device.value if device else None,
+            out=out,
+            overwrite=overwrite,
+            progress=progress,
+        )
     if as_json:
         show_json(made.model_dump(mode="json"))
     else:
@@ -86,7 +79,7 @@ def _show(made: "Plan", out: Path) -> None:
     from leanseg.cli.closing import close
     from leanseg.cli.console import table
 
-    table(("plan", ""), _rows(made), title=f"{made.data.name}: {', '.join(made.data.labels)}")
+    table(("plan", ""), _rows(made), title=f"{made.data.name}: {', '.join(made.data.regions or made.data.labels)}")
     for sentence in made.explanation:
         typer.echo(f"- {sentence}")
     limit = () if made.budget.minutes else ("--minutes", "15")

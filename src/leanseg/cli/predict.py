@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leanseg.cli.options import Device, DeviceOption, JsonOption, MaxVoxelsOption, OutFolderOption, OverwriteOption
+import leanseg
+from leanseg.cli.options import DeviceOption, JsonOption, MaxVoxelsOption, OutFolderOption, OverwriteOption
 from leanseg.errors import InputError, LeansegError, SomeCasesFailedError
 
 if TYPE_CHECKING:
-    from leanseg.inference import Engine, Failure, Summary
-    from leanseg.packages import Package
+    from leanseg.inference import Failure, Summary
 
 _NAMED = 5  # failed cases that the last message names; all of them are listed above it
 
@@ -22,17 +22,6 @@ class EngineName(StrEnum):
     OPENVINO = "openvino"
     ONNXRUNTIME = "onnxruntime"
     TORCH = "torch"
-
-
-class DeviceNeedsTorchError(InputError):
-    """A GPU was asked for with an engine that has none."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            what="--device cuda was given, but this engine computes on the CPU",
-            why="of leanseg's engines only torch uses a GPU",
-            fix="add --engine torch, or leave --device away",
-        )
 
 
 class CasesNotPredictedError(SomeCasesFailedError):
@@ -83,20 +72,14 @@ def predict(
     """
     from leanseg.cli.console import progress_bars, show_json
     from leanseg.cli.failures import tell
-    from leanseg.datasets import find_cases
-    from leanseg.inference import predict_cases
-    from leanseg.packages import Package
 
-    if device is Device.CUDA and engine is not EngineName.TORCH:
-        raise DeviceNeedsTorchError
-    found = find_cases(scans)
-    model = Package.read(package)
     with progress_bars() as progress:
-        summary = predict_cases(
-            model,
-            found,
+        summary = leanseg.predict(
+            package,
+            scans,
             out,
-            engine=_torch_engine(model, device or Device.AUTO) if engine is EngineName.TORCH else engine,
+            engine=engine.value if engine else None,
+            device=device.value if device else None,
             nan=nan,
             max_voxels=max_voxels,
             threads=threads,
@@ -113,12 +96,6 @@ def predict(
         _tell_each(summary)
         tell(problem)
         raise SystemExit(problem.exit_code)
-
-
-def _torch_engine(package: "Package", device: Device) -> "Engine":
-    from leanseg.learning.export.torch_engine import TorchEngine
-
-    return TorchEngine.from_package(package, device.value)
 
 
 def _problem(summary: "Summary") -> LeansegError | None:

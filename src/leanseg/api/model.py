@@ -1,0 +1,141 @@
+"""A trained model that is ready: its package verified, its engine open."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from leanseg.api.choices import ContradictionError, Device, EngineName, require_one
+from leanseg.api.extras import naming_what_is_missing
+from leanseg.api.paths import PathLike
+from leanseg.api.scans import Scan, one_scan
+from leanseg.api.segmentation import Segmentation
+from leanseg.errors import InputError, LeansegError, RefusedBySystemError
+from leanseg.inference import Engine, Predictor, open_engine, prepare
+from leanseg.inference.cohort import NotANumberError
+from leanseg.inference.engines import Ensemble, engine_failure
+from leanseg.inference.predictor import Stopwatch
+from leanseg.packages import Package
+from leanseg.plans import Plan
+from leanseg.progress import Progress
+
+
+class DeviceNeedsTorchError(InputError):
+    """A GPU was asked for with an engine that has none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            what="--device cuda was given, but this engine computes on the CPU",
+            why="of leanseg's engines only torch uses a GPU",
+            fix="add --engine torch, or leave --device away",
+        )
+
+
+class Model:
+    """A package with its engine open, for many scans: opening takes about 0.2 s, which each call would cost anew.
+
+    `leanseg.predict` takes it in the place of a package. One thread at a time may use it.
+    """
+
+    def __init__(
+        self,
+        package: PathLike | Package,
+        *,
+        engine: EngineName | Engine | None = None,
+        device: Device | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Open `package`: a run, a package folder or a .zip of leanseg pack; see `leanseg.predict` for the options."""
+        refuse_engine_options(engine, device, threads)
+        self.engine: Engine | Ensemble
+        self.package = open_package(package)
+        chosen = chosen_engine(self.package, engine, device)
+        if chosen is None or isinstance(chosen, str):
+            self.engine = open_engine(self.package, chosen or self.plan.inference.engine, threads)
+        else:
+            self.engine = chosen
+        self._predictor = Predictor(self.plan, self.engine)
+
+    @property
+    def plan(self) -> Plan:
+        """How the network was trained and is applied."""
+        return self.package.plan
+
+    def predict(
+        self, scan: Scan, *, nan: float | None = None, max_voxels: int | None = None, progress: Progress | None = None
+    ) -> Segmentation:
+        """Return the label map of one scan; see `leanseg.predict`."""
+        if nan is not None and not math.isfinite(nan):
+            raise NotANumberError(nan)
+        data = self.plan.data
+        found = one_scan(scan, data.channels)
+        stopwatch = Stopwatch()
+        with _explained(found.name, self.engine):
+            with stopwatch.phase("read"):
+                array, geometry = found.read(max_voxels, nan)
+            with stopwatch.phase("prepare"):
+                prepared = prepare(array, geometry, self.plan.preprocessing, max_voxels)
+            del array
+            labels = self._predictor.labels_of(
+                prepared, stopwatch=stopwatch, progress=progress, doing=f"{found.name}: tiles"
+            )
+        return Segmentation(
+            array=labels,
+            geometry=geometry,
+            labels=dict(data.labels),
+            targets=dict(data.targets),
+            engine=self.engine.name,
+            precision=self.engine.precision,
+            seconds=sum(stopwatch.seconds.values()),
+            _files=found.files,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Model {self.package.path}: {', '.join(self.plan.data.targets)}; {self.engine.name}>"
+
+
+def open_package(package: PathLike | Package) -> Package:
+    """Return the package that was named, or the one that was given."""
+    return package if isinstance(package, Package) else Package.read(Path(package))
+
+
+def refuse_engine_options(engine: EngineName | Engine | None, device: Device | None, threads: int | None) -> None:
+    """Raise what can be said about these options before anything is read."""
+    if device == "cuda" and engine != "torch":
+        raise DeviceNeedsTorchError
+    require_one("--threads", threads)
+
+
+def refuse_second_engine(engine: EngineName | Engine | None, device: Device | None, threads: int | None) -> None:
+    """Raise ContradictionError for options of an engine where an open model already has one."""
+    for option, value in (("engine", engine), ("device", device), ("threads", threads)):
+        if value is not None:
+            why = "a Model has its engine already"
+            raise ContradictionError(f"a Model and --{option}", why, f"give {option} to leanseg.Model instead")
+
+
+def chosen_engine(
+    package: Package, engine: EngineName | Engine | None, device: Device | None
+) -> EngineName | Engine | None:
+    """Return `engine`, with torch's opened on `device`: the lean wing opens the others itself."""
+    if engine != "torch":
+        return engine
+    with naming_what_is_missing():
+        from leanseg.learning.export.torch_engine import TorchEngine
+
+        return TorchEngine.from_package(package, device or "auto")
+
+
+@contextlib.contextmanager
+def _explained(name: str, engine: Engine | Ensemble) -> Iterator[None]:
+    """Say of whatever goes wrong in the block with which scan it did, as `leanseg predict` says it of a case."""
+    try:
+        yield
+    except LeansegError as error:
+        if name not in error.what:
+            error.at(name)
+        raise
+    except OSError as error:
+        raise RefusedBySystemError(error).at(name) from error
+    except (MemoryError, RuntimeError) as error:  # from numpy, or from an engine that was handed in
+        raise engine_failure(engine.name, error).at(name) from error

@@ -1,0 +1,81 @@
+"""From a data set and a budget to a plan: `leanseg.plan`."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from leanseg.api.choices import Device
+from leanseg.api.extras import naming_what_is_missing
+from leanseg.api.named_dataset import open_named
+from leanseg.api.paths import PathLike, path_or_none
+from leanseg.plans import Budget, Plan, read_budget, write_plan
+from leanseg.progress import Progress
+from leanseg.storage import refuse_if_used
+
+if TYPE_CHECKING:
+    from leanseg.datasets import Dataset
+
+
+def plan(
+    dataset: PathLike | None = None,
+    *,
+    images: PathLike | None = None,
+    labels: PathLike | None = None,
+    network: str | None = None,
+    options: Mapping[str, JsonValue] | None = None,
+    ram: str | int | None = None,
+    predict_ram: str | int | None = None,
+    vram: str | int | None = None,
+    minutes: float | None = None,
+    seconds_per_case: float | None = None,
+    device: Device | None = None,
+    out: PathLike | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Plan:
+    """Return how to train on a data set within a budget, with the reason for every decision in `explanation`.
+
+    dataset, images, labels: see `leanseg.check`. network, options: a name of `leanseg.networks` and its options.
+    ram, predict_ram, vram: memory to train in, to predict in and of the GPU, as "8GB" or in bytes. minutes: wall time
+    of training, everything included. seconds_per_case: to predict the largest case. out: file to write the plan to.
+    This machine is measured for a few seconds. Raises BudgetError when the budget cannot be met, and InputErrors;
+    nothing is written then.
+    """
+    file = path_or_none(out)
+    if file is not None:
+        refuse_if_used(file, overwrite=overwrite)
+    budget = read_budget(
+        training_ram=ram,
+        prediction_ram=predict_ram,
+        vram=vram,
+        minutes=minutes,
+        seconds_per_case=seconds_per_case,
+    )
+    opened = open_named(dataset, images, labels, None, progress)
+    made = plan_within(budget, opened, network, options, device, progress)
+    if file is not None:
+        write_plan(file, made)
+    return made
+
+
+def plan_within(
+    budget: Budget,
+    dataset: "Dataset",
+    network: str | None,
+    options: Mapping[str, JsonValue] | None,
+    device: Device | None,
+    progress: Progress | None,
+) -> Plan:
+    """Measure `dataset` and this machine, and return the plan."""
+    from leanseg.datasets import fingerprint
+
+    found = fingerprint(dataset, progress)
+    with naming_what_is_missing():
+        from leanseg.learning.export.torch_engine import resolve_device
+        from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
+
+        chosen = resolve_device(device or "auto")
+        return make_plan(
+            dataset, found, budget, network=network or DEFAULT_NETWORK, options=dict(options or {}), device=chosen
+        )

@@ -1,0 +1,138 @@
+"""From a data set to a validated model package: `leanseg.train`."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from leanseg.api.choices import ContradictionError, Device, require_one
+from leanseg.api.extras import naming_what_is_missing
+from leanseg.api.named_dataset import open_named
+from leanseg.api.paths import PathLike, path_or_none
+from leanseg.api.plan import plan_within
+from leanseg.plans import Plan, read_budget, read_plan
+from leanseg.progress import Progress
+
+if TYPE_CHECKING:
+    from leanseg.learning.jobs.training_run import Outcome
+
+# Pairs of options of which only one makes sense, with the reason.
+_EXCLUSIVE = (
+    ("plan", "network", "the plan already names its network"),
+    ("plan", "option", "the plan already holds the network's options"),
+    ("plan", "ram", "the plan was made for its own memory budget"),
+    ("minutes", "steps", "training ends either by the clock or after a number of steps"),
+    ("resume", "overwrite", "a run is either continued or replaced"),
+    ("resume", "plan", "a run goes on with its own plan"),
+    ("resume", "network", "a run goes on with its own network"),
+    ("resume", "splits", "a run goes on with its own folds"),
+    ("resume", "option", "a run goes on with its own network"),
+    ("resume", "ram", "a run goes on within its own memory budget"),
+    ("resume", "fold", "a run goes on with its own fold"),
+    ("resume", "device", "a run goes on where it began"),
+)
+
+
+def train(
+    dataset: PathLike | None = None,
+    *,
+    out: PathLike,
+    plan: PathLike | Plan | None = None,
+    network: str | None = None,
+    options: Mapping[str, JsonValue] | None = None,
+    fold: int | None = None,
+    splits: PathLike | None = None,
+    ram: str | int | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
+    device: Device | None = None,
+    resume: bool = False,
+    images: PathLike | None = None,
+    labels: PathLike | None = None,
+    subject_pattern: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    began: float | None = None,
+) -> "Outcome":
+    """Train a network on one fold of a data set, judge it as deployed, and write the run to the folder `out`.
+
+    dataset, images, labels, subject_pattern: see `leanseg.check`. plan: a Plan or its file; left out, one is made with
+    `network`, `options` and `ram` (see `leanseg.plan`). fold: which one to keep for validation, 0 unless given.
+    splits: file of folds made by leanseg split. minutes: wall time, validation and export included; of an interrupted
+    run that `resume` continues the time of its first part counts. steps: train this many instead. device: where torch
+    computes. overwrite: replace the run in `out`. began: `time.monotonic()` from which minutes count; now unless given.
+    Ctrl-C ends training early: the run can be resumed, and its package used.
+    Raises InputError or BudgetError before anything is trained.
+    """
+    began = time.monotonic() if began is None else began
+    _refuse_contradictions(
+        {
+            "plan": plan,
+            "network": network,
+            "option": options or None,
+            "ram": ram,
+            "minutes": minutes,
+            "steps": steps,
+            "resume": resume,
+            "overwrite": overwrite,
+            "splits": splits,
+            "fold": fold,
+            "device": device,
+        }
+    )
+    require_one("--steps", steps)
+    budget = read_budget(training_ram=ram, minutes=minutes)
+    folder = Path(out)
+    given = _refuse_early(folder, plan, minutes, steps, resume=resume, overwrite=overwrite)
+    progress = progress or Progress()
+    opened = open_named(dataset, images, labels, subject_pattern, progress)
+    with naming_what_is_missing():
+        from leanseg.learning.export.torch_engine import resolve_device
+        from leanseg.learning.jobs.training import Limits, start
+        from leanseg.learning.jobs.training import resume as go_on
+
+        where = resolve_device(device or "auto")
+        if resume:
+            return go_on(opened, folder, Limits(began, minutes, steps), progress=progress)
+        chosen = given or plan_within(budget, opened, network, options, where, progress)
+        return start(
+            opened,
+            chosen,
+            folder,
+            Limits(began, minutes or chosen.budget.minutes, steps, where),
+            fold=fold or 0,
+            splits=path_or_none(splits),
+            overwrite=overwrite,
+            progress=progress,
+        )
+
+
+def _refuse_contradictions(options: Mapping[str, object]) -> None:
+    given = {name for name, value in options.items() if value is not None and value is not False}  # fold 0 is given
+    for first, second, why in _EXCLUSIVE:
+        if first in given and second in given:
+            raise ContradictionError(f"--{first} and --{second}", why, f"leave out --{first} or --{second}")
+
+
+def _refuse_early(
+    out: Path,
+    plan: PathLike | Plan | None,
+    minutes: float | None,
+    steps: int | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> Plan | None:
+    """Return the plan that was given; refuse what can be refused before torch is loaded or the data set is read."""
+    from leanseg.learning.jobs.run_folder import NoEndError, RunFolder
+
+    if resume:
+        RunFolder(out).read()
+        return None
+    RunFolder(out).refuse_if_used(overwrite=overwrite)
+    given = plan if isinstance(plan, Plan) or plan is None else read_plan(Path(plan))
+    if minutes is None and steps is None and (given is None or given.budget.minutes is None):
+        raise NoEndError
+    return given
