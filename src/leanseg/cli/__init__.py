@@ -14,7 +14,7 @@ import typer
 
 from leanseg.cli.failures import explained
 
-COMMANDS = ("info", "check", "split", "plan", "train", "predict", "evaluate", "pack", "demo")
+COMMANDS = ("info", "check", "split", "plan", "train", "predict", "evaluate", "ensemble", "pack", "demo", "doctor")
 
 
 def main() -> None:

@@ -31,12 +31,12 @@ class Summary:
     high: float
 
 
-def summarise(scores: NDArray[np.float64], *, seed: int = 0) -> list[Summary]:
+def summarise(scores: NDArray[np.float64], *, level: float = LEVEL, seed: int = 0) -> list[Summary]:
     """Summarise each column of `scores` (cases, columns); a NaN is a case that is not counted in that column.
 
-    `low` and `high` bound the mean's interval at `LEVEL`; `sd` is the sample's (n - 1).
+    `low` and `high` bound the mean's interval at `level`; `sd` is the sample's (n - 1).
     """
-    low, high = mean_intervals(scores, seed=seed)
+    low, high = mean_intervals(scores, level=level, seed=seed)
     columns = (column[np.isfinite(column)] for column in scores.T)
     return [_summary(column, *bounds) for column, *bounds in zip(columns, low, high, strict=True)]
 

@@ -1,10 +1,12 @@
 """A small data set of bright balls, and a plan that a few steps can follow."""
 
+import time
+
 import nibabel
 import numpy as np
 import pytest
 
-from leanseg.datasets import Case, Dataset
+from leanseg.datasets import Case, Dataset, make_splits, write_splits
 from leanseg.plans import Data, Inference, Network, Normalisation, Plan, Preprocessing, Training
 
 
@@ -32,3 +34,23 @@ def plan(balls):
         training=Training(patch=(6, 16, 16), precision="fp32"),
         inference=Inference(tile=(18, 32, 32)),
     )
+
+
+@pytest.fixture(scope="session")
+def splits(balls, tmp_path_factory):
+    """Two folds of two cases each, and a test case."""
+    file = tmp_path_factory.mktemp("splits") / "splits.json"
+    write_splits(file, make_splits(balls, folds=2, test_share=0.2))
+    return file
+
+
+@pytest.fixture(scope="session")
+def whole(balls, plan, splits, tmp_path_factory):
+    """A finished cross-validation of two folds."""
+    from leanseg.learning.jobs.cross_validation import cross_validate
+    from leanseg.learning.jobs.training import Limits
+    from leanseg.progress import Progress
+
+    out = tmp_path_factory.mktemp("cross") / "validation"
+    limits = Limits(time.monotonic(), steps=2, device="cpu")
+    return cross_validate(balls, plan, out, limits, splits=splits, progress=Progress())

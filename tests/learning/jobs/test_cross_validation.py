@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from leanseg.datasets import make_splits, write_splits
 from leanseg.errors import BudgetError, InputError
 from leanseg.learning.jobs.cross_validation import cross_validate, resume_cross_validation
 from leanseg.learning.jobs.run_folder import NotARunError
@@ -40,19 +39,6 @@ def always_show(monkeypatch):
     from leanseg.learning.training import display
 
     monkeypatch.setattr(display, "_SECONDS_BETWEEN", 0.0)
-
-
-@pytest.fixture(scope="module")
-def splits(balls, tmp_path_factory):
-    file = tmp_path_factory.mktemp("splits") / "splits.json"
-    write_splits(file, make_splits(balls, folds=2, test_share=0.2))
-    return file
-
-
-@pytest.fixture(scope="module")
-def whole(balls, plan, splits, tmp_path_factory):
-    out = tmp_path_factory.mktemp("cross") / "validation"
-    return cross_validate(balls, plan, out, limits(), splits=splits, progress=Progress())
 
 
 def test_every_case_of_the_folds_is_judged_by_the_model_that_never_saw_it(whole, splits):

@@ -5,9 +5,22 @@ from collections.abc import Mapping
 from leanseg import __version__
 from leanseg.plans import Plan
 
+_CHOSEN = (
+    "The validation cases also chose which weights of the training to keep, so the figures are slightly optimistic; "
+    "only\ncases that training never saw tell more."
+)
+_UNSEEN = "No training, and no choice of weights within one, has seen these cases."
 
-def write_card(plan: Plan, parameters: int, validation: Mapping[str, str]) -> str:
-    """Return the card as Markdown. `validation`: sentences or figures to list, by name; empty when not validated."""
+
+def write_card(
+    plan: Plan, parameters: int, validation: Mapping[str, str], *, networks: int = 1, unseen: bool = False
+) -> str:
+    """Return the card as Markdown.
+
+    validation: sentences or figures to list, by name; empty when not validated. networks: how many there are.
+    unseen: whether the figures come from cases that had no part in the training at all.
+    """
+    network = "Network" if networks == 1 else f"{networks} networks whose scores are averaged"
     labels = "\n".join(f"| {value} | {name} |" for name, value in plan.data.labels.items())
     figures = "\n".join(f"- {name}: {figure}" for name, figure in validation.items()) or "- not validated"
     spacing = " x ".join(f"{size:g}" for size in plan.preprocessing.spacing)
@@ -18,7 +31,7 @@ def write_card(plan: Plan, parameters: int, validation: Mapping[str, str]) -> st
 **Not a medical device.** For research. Whoever uses it must check it on data of their own.
 
 - Input: {", ".join(plan.data.channels)} (one 3D scan each, on one grid)
-- Network: {plan.network.name} {dict(plan.network.options) or ""}, {parameters:,} parameters
+- {network}: {plan.network.name} {dict(plan.network.options) or ""}, {parameters:,} parameters
 - Grid: {spacing} mm along {plan.preprocessing.orientation}, tiles of {tile} voxels
 - Made by leanseg {__version__}
 
@@ -29,8 +42,7 @@ def write_card(plan: Plan, parameters: int, validation: Mapping[str, str]) -> st
 ## How good it is
 {figures}
 
-The validation cases also chose which weights of the training to keep, so the figures are slightly optimistic; only
-cases that training never saw tell more. They hold for scans like those of the data set: other scanners, protocols,
+{_UNSEEN if unseen else _CHOSEN} They hold for scans like those of the data set: other scanners, protocols,
 ages and diseases were not tested.
 
 ## Why it is as it is

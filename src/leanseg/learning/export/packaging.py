@@ -29,17 +29,19 @@ class Exported:
     parameters: int
     parity: Parity
 
-    def write(self, path: Path, facts: Mapping[str, Any], validation: Mapping[str, str]) -> None:
+    def write(
+        self, path: Path, facts: Mapping[str, Any], validation: Mapping[str, str], *, unseen: bool = False
+    ) -> None:
         """Write the package to the folder `path`, whole or not at all.
 
-        facts: JSON values for the manifest. validation: lines for the card, by name.
+        facts: JSON values for the manifest. validation, unseen: see `write_card`.
         """
         write_package(
             path,
             plan=self.plan,
             weights=[self.weights],
             onnx=[self.graph],
-            card=write_card(self.plan, self.parameters, validation),
+            card=write_card(self.plan, self.parameters, validation, unseen=unseen),
             facts={
                 **facts,
                 "parameters": self.parameters,

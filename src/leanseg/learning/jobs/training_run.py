@@ -19,12 +19,12 @@ from leanseg.learning.export.packaging import Exported, export
 from leanseg.learning.export.parity import ParityError, require_parity
 from leanseg.learning.export.torch_engine import SwappableEngine, build_network
 from leanseg.learning.jobs.judgement import Judgement, judge
+from leanseg.learning.jobs.middle import middle_tile
 from leanseg.learning.jobs.rehearsal import Rehearsal, rehearse
 from leanseg.learning.jobs.run_folder import RunFolder, RunRecord
 from leanseg.learning.training.cache import CachedCase, build_cache
 from leanseg.learning.training.clock import Clock, WallClock
 from leanseg.learning.training.fitting import Fitted, TrainingState, fit
-from leanseg.learning.training.patches import region
 from leanseg.learning.training.validation import Validation
 from leanseg.machine import peak_rss_bytes
 from leanseg.plans import Plan
@@ -110,7 +110,7 @@ class TrainingRun:
             return Validation(cases, self._plan, engine.with_weights, seconds)
 
         typical = _typical(validation)
-        self._tile = _middle(validation[typical], self._plan.inference.tile)
+        self._tile = middle_tile(validation[typical].image, self._plan.inference.tile)
         rehearsal = rehearse(self._plan, self._dataset, self._validation[typical], self._tile, self.folder.root)
         seconds = _seconds(validate([validation[typical]]), network.state_dict())
         chosen = _evenly_spread(validation, self._milestone_cases(seconds))
@@ -214,12 +214,6 @@ def _typical(cases: Sequence[CachedCase]) -> int:
     """Return the number of the case whose size is closest to the mean: n times its seconds are those of all."""
     voxels = np.array([math.prod(case.shape) for case in cases], dtype=np.float64)
     return int(np.abs(voxels - voxels.mean()).argmin())
-
-
-def _middle(case: CachedCase, tile: tuple[int, int, int]) -> NDArray[np.float32]:
-    """Return the tile (1, C, D, H, W) in the middle of a case."""
-    corner = [(whole - size) // 2 for whole, size in zip(case.shape, tile, strict=True)]
-    return region(case.image, corner, tile)[None].astype(np.float32)
 
 
 def _evenly_spread(items: Sequence[Item], number: int) -> list[Item]:
