@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from leanseg.evaluation import Evaluation
     from leanseg.inference import Summary
     from leanseg.learning import networks
+    from leanseg.learning.jobs.cross_validation import CrossValidation
     from leanseg.learning.jobs.training_run import Outcome
     from leanseg.packages import Package
     from leanseg.plans import Plan
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BudgetError",
     "CheckReport",
+    "CrossValidation",
     "Evaluation",
     "InputError",
     "LeansegError",
@@ -50,6 +52,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "BudgetError": "leanseg.errors",
     "CheckReport": "leanseg.datasets",
+    "CrossValidation": "leanseg.learning.jobs.cross_validation",
     "Evaluation": "leanseg.evaluation",
     "InputError": "leanseg.errors",
     "LeansegError": "leanseg.errors",

@@ -51,6 +51,8 @@ def test_a_resumed_run_keeps_what_it_was_started_with(option, refused):
         (["--resume"], "run.json"),
         (["--steps", "1", "--device", "gpu"], "--device"),
         (["--fold", "1"], "--minutes 15"),
+        (["--fold", "all"], "--minutes 15"),
+        (["--fold", "every", "--steps", "1"], "--fold all"),
     ],
 )
 def test_what_cannot_work_is_refused_at_once(options, said, refused):

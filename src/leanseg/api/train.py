@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
 from pydantic import JsonValue
 
@@ -16,6 +17,7 @@ from leanseg.plans import Plan, read_budget, read_plan
 from leanseg.progress import Progress
 
 if TYPE_CHECKING:
+    from leanseg.learning.jobs.cross_validation import CrossValidation
     from leanseg.learning.jobs.training_run import Outcome
 
 # Pairs of options of which only one makes sense, with the reason.
@@ -35,6 +37,58 @@ _EXCLUSIVE = (
 )
 
 
+class _Options(TypedDict, total=False):
+    """What may be given with every fold; see `train`."""
+
+    plan: PathLike | Plan | None
+    network: str | None
+    options: Mapping[str, JsonValue] | None
+    splits: PathLike | None
+    ram: str | int | None
+    minutes: float | None
+    steps: int | None
+    device: Device | None
+    images: PathLike | None
+    labels: PathLike | None
+    subject_pattern: str | None
+    overwrite: bool
+    progress: Progress | None
+    began: float | None
+
+
+@overload
+def train(
+    dataset: PathLike | None = None,
+    *,
+    out: PathLike,
+    fold: int | None = None,
+    resume: Literal[False] = False,
+    **options: Unpack[_Options],
+) -> "Outcome": ...
+
+
+@overload
+def train(
+    dataset: PathLike | None = None,
+    *,
+    out: PathLike,
+    fold: Literal["all"],
+    resume: Literal[False] = False,
+    **options: Unpack[_Options],
+) -> "CrossValidation": ...
+
+
+@overload
+def train(
+    dataset: PathLike | None = None,
+    *,
+    out: PathLike,
+    fold: int | Literal["all"] | None = None,
+    resume: bool,
+    **options: Unpack[_Options],
+) -> "Outcome | CrossValidation": ...
+
+
 def train(
     dataset: PathLike | None = None,
     *,
@@ -42,7 +96,7 @@ def train(
     plan: PathLike | Plan | None = None,
     network: str | None = None,
     options: Mapping[str, JsonValue] | None = None,
-    fold: int | None = None,
+    fold: int | Literal["all"] | None = None,
     splits: PathLike | None = None,
     ram: str | int | None = None,
     minutes: float | None = None,
@@ -55,14 +109,15 @@ def train(
     overwrite: bool = False,
     progress: Progress | None = None,
     began: float | None = None,
-) -> "Outcome":
-    """Train a network on one fold of a data set, judge it as deployed, and write the run to the folder `out`.
+) -> "Outcome | CrossValidation":
+    """Train a network on one fold of a data set or on all, judge it as deployed, and write the run to `out`.
 
     dataset, images, labels, subject_pattern: see `leanseg.check`. plan: a Plan or its file; left out, one is made with
-    `network`, `options` and `ram` (see `leanseg.plan`). fold: which one to keep for validation, 0 unless given.
-    splits: file of folds made by leanseg split. minutes: wall time, validation and export included; of an interrupted
-    run that `resume` continues the time of its first part counts. steps: train this many instead. device: where torch
-    computes. overwrite: replace the run in `out`. began: `time.monotonic()` from which minutes count; now unless given.
+    `network`, `options` and `ram` (see `leanseg.plan`). fold: which one to keep for validation, 0 unless given; "all"
+    trains every fold, each within `minutes`, and judges every case by the model that never saw it. splits: file of
+    folds made by leanseg split. minutes: wall time, validation and export included; of an interrupted run that `resume`
+    continues the time of its first part counts. steps: train this many instead. device: where torch computes.
+    overwrite: replace the run in `out`. began: `time.monotonic()` from which minutes count; now unless given.
     Ctrl-C ends training early: the run can be resumed, and its package used.
     Raises InputError or BudgetError before anything is trained.
     """
@@ -90,23 +145,20 @@ def train(
     opened = open_named(dataset, images, labels, subject_pattern, progress)
     with naming_what_is_missing():
         from leanseg.learning.export.torch_engine import resolve_device
+        from leanseg.learning.jobs.cross_validation import cross_validate, resume_cross_validation
+        from leanseg.learning.jobs.cross_validation_folder import is_cross_validation
         from leanseg.learning.jobs.training import Limits, start
-        from leanseg.learning.jobs.training import resume as go_on
+        from leanseg.learning.jobs.training import resume as resume_run
 
         where = resolve_device(device or "auto")
         if resume:
+            go_on = resume_cross_validation if is_cross_validation(folder) else resume_run
             return go_on(opened, folder, Limits(began, minutes, steps), progress=progress)
         chosen = given or plan_within(budget, opened, network, options, where, progress)
-        return start(
-            opened,
-            chosen,
-            folder,
-            Limits(began, minutes or chosen.budget.minutes, steps, where),
-            fold=fold or 0,
-            splits=path_or_none(splits),
-            overwrite=overwrite,
-            progress=progress,
-        )
+        limits = Limits(began, minutes or chosen.budget.minutes, steps, where)
+        begin = cross_validate if fold == "all" else partial(start, fold=fold or 0)
+        file = path_or_none(splits)
+        return begin(opened, chosen, folder, limits, splits=file, overwrite=overwrite, progress=progress)
 
 
 def _refuse_contradictions(options: Mapping[str, object]) -> None:
@@ -126,10 +178,11 @@ def _refuse_early(
     overwrite: bool,
 ) -> Plan | None:
     """Return the plan that was given; refuse what can be refused before torch is loaded or the data set is read."""
+    from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder, is_cross_validation
     from leanseg.learning.jobs.run_folder import NoEndError, RunFolder
 
     if resume:
-        RunFolder(out).read()
+        (CrossValidationFolder if is_cross_validation(out) else RunFolder)(out).read()
         return None
     RunFolder(out).refuse_if_used(overwrite=overwrite)
     given = plan if isinstance(plan, Plan) or plan is None else read_plan(Path(plan))

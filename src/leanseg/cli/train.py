@@ -1,16 +1,14 @@
 """leanseg train: from a data set to a validated model package, within the time given."""
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from leanseg.cli.named_dataset import open_named
+import leanseg
 from leanseg.cli.options import (
     DatasetArgument,
-    Device,
     DeviceOption,
     ImagesOption,
     JsonOption,
@@ -25,20 +23,10 @@ from leanseg.cli.options import (
 from leanseg.errors import InputError, SomeCasesFailedError
 
 if TYPE_CHECKING:
-    from leanseg.datasets import Dataset
     from leanseg.learning.jobs.judgement import Judgement
     from leanseg.learning.jobs.training_run import Outcome
-    from leanseg.plans import Plan
-    from leanseg.progress import Progress
 
 _INTERRUPTED = 130  # what shells expect after Ctrl-C
-
-
-class ContradictionError(InputError):
-    """Two options of the command exclude one another."""
-
-    def __init__(self, options: str, why: str, fix: str) -> None:
-        super().__init__(what=f"{options} were both given", why=why, fix=fix)
 
 
 class NoFoldError(InputError):
@@ -106,46 +94,33 @@ def train(
     from leanseg.machine import process_seconds
 
     began = time.monotonic() - process_seconds()
-    _refuse_contradictions(
-        {
-            "--plan": plan,
-            "--network": network,
-            "--option": option,
-            "--ram": ram,
-            "--minutes": minutes,
-            "--steps": steps,
-            "--resume": resume,
-            "--overwrite": overwrite,
-            "--splits": splits,
-            "--fold": fold,
-            "--device": device,
-        }
-    )
-    number = _fold_number(fold)
-    given = _refuse_early(out, plan, minutes, steps, resume=resume, overwrite=overwrite)
-
     from leanseg.cli.console import progress_bars
+    from leanseg.cli.network_options import parse_options
 
+    options = parse_options(option) if option else None
+    number = _fold(fold)
     with progress_bars() as progress:
-        opened = open_named(dataset, images, labels, subject_pattern, progress)
-
-        from leanseg.learning.export.torch_engine import resolve_device
-        from leanseg.learning.jobs.cross_validation import CrossValidation, cross_validate, resume_cross_validation
-        from leanseg.learning.jobs.cross_validation_folder import is_cross_validation
-        from leanseg.learning.jobs.training import Limits, start
-        from leanseg.learning.jobs.training import resume as resume_run
-
-        chosen_device = resolve_device(device or Device.AUTO)
-        outcome: Outcome | CrossValidation
-        if resume:
-            go_on = resume_cross_validation if is_cross_validation(out) else resume_run
-            outcome = go_on(opened, out, Limits(began, minutes, steps), progress=progress)
-        else:
-            chosen = given or _make_plan(opened, network, option or [], ram, minutes, chosen_device, progress)
-            limits = Limits(began, minutes or chosen.budget.minutes, steps, chosen_device)
-            run = cross_validate if number is None else partial(start, fold=number)
-            outcome = run(opened, chosen, out, limits, splits=splits, overwrite=overwrite, progress=progress)
-    if isinstance(outcome, CrossValidation):
+        outcome = leanseg.train(
+            dataset,
+            out=out,
+            plan=plan,
+            network=network,
+            options=options,
+            fold=number,
+            splits=splits,
+            ram=ram,
+            minutes=minutes,
+            steps=steps,
+            device=device.value if device else None,
+            resume=resume,
+            images=images,
+            labels=labels,
+            subject_pattern=subject_pattern,
+            overwrite=overwrite,
+            progress=progress,
+            began=began,
+        )
+    if isinstance(outcome, leanseg.CrossValidation):
         from leanseg.cli.cross_validation import show_cross_validation
 
         show_cross_validation(outcome, began, as_json=as_json)
@@ -156,77 +131,14 @@ def train(
     _tell_failures(outcome.judgement)
 
 
-# Pairs of options of which only one makes sense, with the reason.
-_EXCLUSIVE = (
-    ("--plan", "--network", "the plan already names its network"),
-    ("--plan", "--option", "the plan already holds the network's options"),
-    ("--plan", "--ram", "the plan was made for its own memory budget"),
-    ("--minutes", "--steps", "training ends either by the clock or after a number of steps"),
-    ("--resume", "--overwrite", "a run is either continued or replaced"),
-    ("--resume", "--plan", "a run goes on with its own plan"),
-    ("--resume", "--network", "a run goes on with its own network"),
-    ("--resume", "--splits", "a run goes on with its own folds"),
-    ("--resume", "--option", "a run goes on with its own network"),
-    ("--resume", "--ram", "a run goes on within its own memory budget"),
-    ("--resume", "--fold", "a run goes on with its own fold"),
-    ("--resume", "--device", "a run goes on where it began"),
-)
-
-
-def _refuse_contradictions(options: dict[str, object]) -> None:
-    # --fold 0 is given, too.
-    given = {name for name, value in options.items() if value is not None and value is not False and value != []}
-    for first, second, why in _EXCLUSIVE:
-        if first in given and second in given:
-            raise ContradictionError(f"{first} and {second}", why, f"leave out {first} or {second}")
-
-
-def _fold_number(fold: str | None) -> int | None:
-    """Return the number of the fold, or None for all of them."""
-    if fold == "all":
+def _fold(text: str | None) -> int | Literal["all"] | None:
+    if text is None:
         return None
-    text = fold or "0"
+    if text == "all":
+        return "all"
     if not (text.isascii() and text.isdigit()):
         raise NoFoldError(text)
     return int(text)
-
-
-def _refuse_early(
-    out: Path, plan: Path | None, minutes: float | None, steps: int | None, *, resume: bool, overwrite: bool
-) -> "Plan | None":
-    """Return the plan that was given; refuse what can be refused before torch is loaded or the data set is read."""
-    from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder, is_cross_validation
-    from leanseg.learning.jobs.run_folder import NoEndError, RunFolder
-    from leanseg.plans import read_plan
-
-    if resume:
-        (CrossValidationFolder if is_cross_validation(out) else RunFolder)(out).read()
-        return None
-    RunFolder(out).refuse_if_used(overwrite=overwrite)
-    given = read_plan(plan) if plan else None
-    if minutes is None and steps is None and (given is None or given.budget.minutes is None):
-        raise NoEndError
-    return given
-
-
-def _make_plan(
-    dataset: "Dataset",
-    network: str | None,
-    option: list[str],
-    ram: str | None,
-    minutes: float | None,
-    device: Literal["cpu", "cuda"],
-    progress: "Progress",
-) -> "Plan":
-    from leanseg.cli.network_options import parse_options
-    from leanseg.datasets import fingerprint
-    from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
-    from leanseg.plans import read_budget
-
-    budget = read_budget(training_ram=ram, minutes=minutes)
-    found = fingerprint(dataset, progress)
-    options = parse_options(option)
-    return make_plan(dataset, found, budget, network=network or DEFAULT_NETWORK, options=options, device=device)
 
 
 def _show(outcome: "Outcome", began: float, *, as_json: bool) -> None:
