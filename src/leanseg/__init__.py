@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leanseg.api.check import check
+    from leanseg.api.ensemble import ensemble
     from leanseg.api.evaluate import evaluate
     from leanseg.api.model import Model
     from leanseg.api.plan import plan
@@ -39,6 +40,7 @@ __all__ = [
     "Volume",
     "__version__",
     "check",
+    "ensemble",
     "evaluate",
     "networks",
     "plan",
@@ -65,6 +67,7 @@ _LAZY = {
     "Summary": "leanseg.inference",
     "Volume": "leanseg.volumes",
     "check": "leanseg.api.check",
+    "ensemble": "leanseg.api.ensemble",
     "evaluate": "leanseg.api.evaluate",
     "networks": "leanseg.learning",
     "plan": "leanseg.api.plan",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import leanseg
 from leanseg.cli.options import (
     ImagesOption,
     JsonOption,
@@ -17,9 +18,7 @@ from leanseg.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from leanseg.datasets import Dataset
     from leanseg.learning.jobs.ensemble import Ensemble
-    from leanseg.progress import Progress
 
 
 class AverageName(StrEnum):
@@ -38,9 +37,7 @@ def ensemble(
     ] = None,
     average: Annotated[
         AverageName | None,
-        typer.Option(
-            help="What to average; default: weights if measured to be as good", show_default=False
-        ),
+        typer.Option(help="What to average; default: weights if measured to be as good", show_default=False),
     ] = None,
     images: ImagesOption = None,
     labels: LabelsOption = None,
@@ -56,39 +53,20 @@ def ensemble(
     Example: leanseg ensemble runs/hippocampus -o hippocampus-package
     """
     from leanseg.cli.console import progress_bars
-    from leanseg.learning.jobs.ensemble import make_ensemble
 
     with progress_bars() as progress:
-        opened = _opened(run, dataset, images, labels, subject_pattern, progress)
-        made = make_ensemble(
+        made = leanseg.ensemble(
             run,
-            out,
-            dataset=opened,
+            dataset,
+            out=out,
             average=None if average is None else average.value,
+            images=images,
+            labels=labels,
+            subject_pattern=subject_pattern,
             overwrite=overwrite,
             progress=progress,
         )
     _show(made, out, run, as_json=as_json)
-
-
-def _opened(
-    run: Path,
-    dataset: Path | None,
-    images: Path | None,
-    labels: Path | None,
-    subject_pattern: str | None,
-    progress: "Progress",
-) -> "Dataset | None":
-    """Open the data set that was named, or the one the folds were trained on if it is still there."""
-    from leanseg.cli.named_dataset import open_named
-    from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder
-
-    if dataset is None and images is None and labels is None:
-        dataset = Path(CrossValidationFolder(run).read().dataset)
-        if not (dataset / "dataset.json").is_file():
-            progress.note(f"No data set at {dataset}: nothing is measured")
-            return None
-    return open_named(dataset, images, labels, subject_pattern, progress)
 
 
 def _show(made: "Ensemble", out: Path, run: Path, *, as_json: bool) -> None:

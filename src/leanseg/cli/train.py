@@ -84,7 +84,7 @@ def train(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a network on one fold or on all, and judge it as deployed.
+    """Train on one fold or on all, and judge what is deployed.
 
     Ctrl-C ends training early: the run can be resumed, and its package used. With --fold all every case is judged by
     the model that never saw it; --resume skips the folds that are finished.
