@@ -3,7 +3,13 @@
 from leanseg.volumes.errors import GeometryMismatchError, NotFiniteError
 from leanseg.volumes.geometry import Geometry, require_same_grid
 from leanseg.volumes.header import Header, smallest_integer
-from leanseg.volumes.orientation import check_orientation, from_orientation, orientation_spacing, to_orientation
+from leanseg.volumes.orientation import (
+    check_orientation,
+    from_orientation,
+    left_right_axis,
+    orientation_spacing,
+    to_orientation,
+)
 from leanseg.volumes.reading import (
     SUFFIXES,
     default_max_voxels,
@@ -30,6 +36,7 @@ __all__ = [
     "default_max_voxels",
     "files_of",
     "from_orientation",
+    "left_right_axis",
     "orientation_spacing",
     "read_channels",
     "read_frames",

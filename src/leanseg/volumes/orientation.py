@@ -65,6 +65,11 @@ def orientation_spacing(affine: NDArray[np.float64], target: str) -> tuple[float
     return float(spacing[order[0]]), float(spacing[order[1]]), float(spacing[order[2]])
 
 
+def left_right_axis(code: str) -> int:
+    """Return which axis (0, 1 or 2) of an array in the orientation `code` runs from side to side of the body."""
+    return next(axis for axis, (body, _) in enumerate(_parse(code)) if body == 0)
+
+
 def _turn(affine: NDArray[np.float64], target: str) -> tuple[list[int], list[bool]]:
     """For each axis of the target: which axis of the array it is, and whether it runs the other way."""
     body_axes, growing = _nearest_axes(affine)

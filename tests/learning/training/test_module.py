@@ -4,7 +4,9 @@ from torch import nn
 
 from leanseg.learning.training.clock import StepClock
 from leanseg.learning.training.module import SegmentationModule
-from leanseg.plans import Training
+from leanseg.plans import Data, Training
+
+DATA = Data(name="toy", channels=("MR",), labels={"background": 0, "one": 1, "two": 2})
 
 
 class Levels(nn.Module):
@@ -21,7 +23,7 @@ class Levels(nn.Module):
 
 
 def module(network, **settings):
-    return SegmentationModule(network, Training(patch=(4, 4, 4), **settings), StepClock(10))
+    return SegmentationModule(network, DATA, Training(patch=(4, 4, 4), **settings), StepClock(10))
 
 
 def batch():

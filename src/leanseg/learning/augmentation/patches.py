@@ -4,7 +4,7 @@ The patch is cut out of its surroundings by the affine transform itself, so voxe
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from monai.data import set_track_meta
@@ -20,6 +20,7 @@ from monai.transforms import (
 )
 from torch import Tensor
 
+from leanseg.learning.augmentation.mirror import Mirror
 from leanseg.plans import Augmentation
 
 _SEEDS = 2**32  # MONAI seeds numpy's legacy generator, which takes 32 bits
@@ -30,12 +31,15 @@ class PatchAugmentation:
 
     The region must be at least `context` large, with the patch in its middle.
     The same seed gives the same patch, whatever was drawn before: that is what makes training resumable.
+    mirrored: for axes that run from left to right, index by index what a label becomes when they are flipped.
     """
 
-    def __init__(self, settings: Augmentation, patch: tuple[int, int, int]) -> None:
+    def __init__(
+        self, settings: Augmentation, patch: tuple[int, int, int], mirrored: Mapping[int, Sequence[int]] | None = None
+    ) -> None:
         self.patch = patch
         self.context = _context(settings, patch)
-        self._transforms = _compose(settings, patch)
+        self._transforms = _compose(settings, patch, mirrored or {})
         set_track_meta(False)  # patches carry no geometry; tracking it would cost half of the time
 
     def __call__(self, image: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
@@ -58,7 +62,7 @@ def _context(settings: Augmentation, patch: tuple[int, int, int]) -> tuple[int, 
     return patch[0] + 2 * margins[0], patch[1] + 2 * margins[1], patch[2] + 2 * margins[2]
 
 
-def _compose(settings: Augmentation, patch: tuple[int, int, int]) -> Compose:
+def _compose(settings: Augmentation, patch: tuple[int, int, int], mirrored: Mapping[int, Sequence[int]]) -> Compose:
     image, pair, chance = ["image"], ["image", "labels"], settings.intensity_probability
     steps: list[Callable[..., Any]] = [
         RandAffined(
@@ -71,7 +75,10 @@ def _compose(settings: Augmentation, patch: tuple[int, int, int]) -> Compose:
             padding_mode="zeros",
             cache_grid=True,
         ),
-        *(RandFlipd(pair, prob=0.5, spatial_axis=axis) for axis in settings.flip_axes),
+        *(
+            Mirror(axis, mirrored[axis]) if axis in mirrored else RandFlipd(pair, prob=0.5, spatial_axis=axis)
+            for axis in settings.flip_axes
+        ),
         RandScaleIntensityd(image, factors=settings.intensity_scaling, prob=chance),
         RandShiftIntensityd(image, offsets=settings.intensity_shift, prob=chance),
         RandAdjustContrastd(image, prob=chance, gamma=settings.gamma),

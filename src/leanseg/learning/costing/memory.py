@@ -47,26 +47,29 @@ def training_vram(costs: NetworkCosts, patch: Size, batch: int) -> int:
     return round(_CUDA_CONTEXT + _COPIES * _FLOAT * costs.parameters + activations)
 
 
-def judging_ram(costs: NetworkCosts, tile: Size, scan_voxels: int, channels: int, classes: int) -> int:
+def judging_ram(costs: NetworkCosts, tile: Size, scan_voxels: int, channels: int, outputs: int) -> int:
     """Return what export, comparison of the engines and judging a scan of `scan_voxels` voxels add to a training run.
 
     In bytes of RSS.
     """
-    return round(_ENGINES * costs.prediction_per_voxel * math.prod(tile)) + _scan_bytes(scan_voxels, channels, classes)
+    return round(_ENGINES * costs.prediction_per_voxel * math.prod(tile)) + _scan_bytes(scan_voxels, channels, outputs)
 
 
-def decoded_bytes(sizes: Iterable[Size], channels: int, classes: int) -> int:
-    """Return what preprocessed cases of `sizes` take in memory: channels in float32, labels in 8 or 16 bits."""
-    return sum(map(math.prod, sizes)) * (channels * _FLOAT + (1 if classes <= 256 else 2))
+def decoded_bytes(sizes: Iterable[Size], channels: int, labels: int) -> int:
+    """Return what preprocessed cases of `sizes` take in memory: channels in float32, labels in 8 or 16 bits.
+
+    labels: how many there are, with those that are ignored.
+    """
+    return sum(map(math.prod, sizes)) * (channels * _FLOAT + (1 if labels <= 256 else 2))
 
 
-def prediction_ram(costs: NetworkCosts, tile: Size, scan_voxels: int, channels: int, classes: int) -> int:
+def prediction_ram(costs: NetworkCosts, tile: Size, scan_voxels: int, channels: int, outputs: int) -> int:
     """Return the expected peak RSS in bytes of predicting a scan of `scan_voxels` voxels tile by tile on the CPU."""
     activations = costs.prediction_per_voxel * math.prod(tile)
-    scan = _scan_bytes(scan_voxels, channels, classes)
+    scan = _scan_bytes(scan_voxels, channels, outputs)
     return round(_PREDICTION_BASE + _WEIGHT_COPIES * _FLOAT * costs.parameters + activations + scan)
 
 
-def _scan_bytes(voxels: int, channels: int, classes: int) -> int:
-    """The scan as read and as resampled, the fused logits of every class, and one array of work, all in fp32."""
-    return voxels * _FLOAT * (2 * channels + classes + 1)
+def _scan_bytes(voxels: int, channels: int, outputs: int) -> int:
+    """The scan as read and as resampled, the fused logits of every output, and one array of work, all in fp32."""
+    return voxels * _FLOAT * (2 * channels + outputs + 1)

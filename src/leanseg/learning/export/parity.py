@@ -25,17 +25,30 @@ class ParityError(LeansegError):
 Parity = dict[str, dict[str, float]]
 
 
-def compare_engines(tile: NDArray[np.float32], reference: Engine, others: Sequence[Engine]) -> Parity:
-    """Return per engine the largest difference of logits and the share of equal labels on one tile (1, C, D, H, W)."""
+def compare_engines(
+    tile: NDArray[np.float32], reference: Engine, others: Sequence[Engine], *, regions: bool = False
+) -> Parity:
+    """Return per engine the largest difference of logits and the share of equal labels on one tile (1, C, D, H, W).
+
+    regions: labels are not the class of the highest logit but the regions whose logits are above 0, all of them.
+    """
     expected = reference(tile)
     found = {}
     for engine in others:
         logits = engine(tile)
         found[engine.name] = {
             "largest_difference": float(np.abs(logits - expected).max()),
-            "label_agreement": float((logits.argmax(axis=1) == expected.argmax(axis=1)).mean()),
+            "label_agreement": float(_same(logits, expected, regions=regions).mean()),
         }
     return found
+
+
+def _same(ours: NDArray[np.float32], theirs: NDArray[np.float32], *, regions: bool) -> NDArray[np.bool_]:
+    """Return for each voxel (1, D, H, W) whether two arrays of logits (1, K, D, H, W) say the same."""
+    same: NDArray[np.bool_] = ours.argmax(axis=1) == theirs.argmax(axis=1)
+    if regions:
+        same = ((ours > 0) == (theirs > 0)).all(axis=1)
+    return same
 
 
 def require_parity(parity: Parity) -> None:

@@ -83,7 +83,7 @@ class SwappableEngine(TorchEngine):
 
 def build_network(plan: Plan) -> nn.Module:
     """Return the untrained network that `plan` describes."""
-    return networks.create(plan.network.name, len(plan.data.channels), len(plan.data.labels), **plan.network.options)
+    return networks.create(plan.network.name, len(plan.data.channels), plan.data.outputs, **plan.network.options)
 
 
 def resolve_device(device: str) -> Literal["cpu", "cuda"]:

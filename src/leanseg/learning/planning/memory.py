@@ -23,7 +23,7 @@ class Memory:
     budget: Budget
     calibration: Calibration
     channels: int
-    classes: int
+    outputs: int
     voxels: int
     decoded: int
 
@@ -61,7 +61,7 @@ class Memory:
         """Return the peak RAM of a whole run, beside the decoded cases."""
         on_cpu = self.calibration.device == "cpu"
         training = training_ram(self.costs, patch if on_cpu else (0, 0, 0), batch, self.channels)
-        judging = judging_ram(self.costs, tile, self.voxels, self.channels, self.classes)
+        judging = judging_ram(self.costs, tile, self.voxels, self.channels, self.outputs)
         return training + judging + (0 if on_cpu else _CUDA_LIBRARIES)
 
     def vram(self, patch: Size, batch: int, tile: Size) -> int:
@@ -77,4 +77,4 @@ class Memory:
 
     def predicting(self, tile: Size) -> int:
         """Return the peak RAM of predicting the largest scan with the finished package."""
-        return prediction_ram(self.costs, tile, self.voxels, self.channels, self.classes)
+        return prediction_ram(self.costs, tile, self.voxels, self.channels, self.outputs)

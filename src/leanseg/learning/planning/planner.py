@@ -12,8 +12,9 @@ from leanseg.learning.planning.grid import choose_grid
 from leanseg.learning.planning.intensities import choose_crop, choose_normalisation
 from leanseg.learning.planning.memory import Memory
 from leanseg.learning.planning.steps import choose_steps
+from leanseg.learning.planning.targets import choose_mirror, explain_targets
 from leanseg.learning.planning.tiles import choose_tile
-from leanseg.plans import Budget, Data, Estimates, Inference, Network, Plan, Preprocessing, Training
+from leanseg.plans import Augmentation, Budget, Data, Estimates, Inference, Network, Plan, Preprocessing, Training
 
 DEFAULT_NETWORK = "distill_dsm_unet"
 
@@ -51,22 +52,31 @@ def make_plan(
     if len(dataset.labels) < 2:
         raise NothingToLearnError(dataset, "classes beside the background")
     chosen = Network(name=network, options=options or {})
-    channels, classes = len(dataset.channels), len(dataset.labels)
+    data = Data(
+        name=dataset.name,
+        channels=dataset.channels,
+        labels=dataset.labels,
+        regions=dataset.regions,
+        ignore=dataset.ignore,
+        left_right=dataset.left_right,
+    )
+    channels, outputs = len(data.channels), data.outputs
     divisor = networks.facts(network).divisor
-    calibration = calibration or calibrate(network, channels, classes, chosen.options, device)
-    costs = network_costs(network, channels, classes, chosen.options, calibration.precision)
+    calibration = calibration or calibrate(network, channels, outputs, chosen.options, device)
+    costs = network_costs(network, channels, outputs, chosen.options, calibration.precision)
 
     crop, about_crop = choose_crop(fingerprint)
     grid = choose_grid(fingerprint, crop)
     normalisation = [choose_normalisation(channel) for channel in fingerprint.channels]
     voxels = max(math.prod(size) for size in (*grid.sizes, *(case.shape for case in fingerprint.cases)))
-    decoded = decoded_bytes(grid.sizes, channels, classes)
-    memory = Memory(costs, budget, calibration, channels, classes, voxels, decoded)
+    decoded = decoded_bytes(grid.sizes, channels, len(data.labels) + (data.ignore is not None))
+    memory = Memory(costs, budget, calibration, channels, outputs, voxels, decoded)
     steps = choose_steps(grid.sizes, divisor, memory)
+    flip_axes, about_mirror = choose_mirror(data, grid.orientation)
     tile = choose_tile(grid.sizes, steps.patch, steps.batch, divisor, memory)
     ram = memory.ram(steps.patch, steps.batch, tile.size) + memory.cached
     return Plan(
-        data=Data(name=dataset.name, channels=dataset.channels, labels=dataset.labels),
+        data=data,
         budget=budget,
         preprocessing=Preprocessing(
             orientation=grid.orientation,
@@ -75,7 +85,7 @@ def make_plan(
             normalisation=tuple(scheme for scheme, _ in normalisation),
         ),
         network=chosen,
-        training=Training(patch=steps.patch, batch=steps.batch),
+        training=Training(patch=steps.patch, batch=steps.batch, augmentation=Augmentation(flip_axes=flip_axes)),
         inference=Inference(tile=tile.size, overlap=tile.overlap),
         estimates=Estimates(
             training_ram=ram,
@@ -84,13 +94,14 @@ def make_plan(
             steps=steps.count,
         ),
         explanation=(
+            *explain_targets(data),
             *grid.explanation,
             about_crop,
             *(reason for _, reason in normalisation),
             _about_network(network, costs),
             *steps.explanation,
             _about_memory(memory, ram),
-            "No mirroring: labels may tell left from right.",
+            about_mirror,
             tile.explanation,
             f"Prediction takes about {tile.ram / 1e9:.2g} GB of RAM for the largest scan.",
         ),

@@ -1,7 +1,7 @@
 """Preprocessed cases on disk: blosc2 arrays from which a patch is read without decoding the whole case.
 
-A case is a folder with `image.b2nd` (C, D, H, W) float32, `labels.b2nd` (D, H, W) class indices, and
-`foreground.npy` with a sample of voxels per class. Folders appear whole, so an interrupted run goes on.
+A case is a folder with `image.b2nd` (C, D, H, W) float32, `labels.b2nd` (D, H, W) indices of labels, and
+`foreground.npy` with a sample of voxels per target. Folders appear whole, so an interrupted run goes on.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from leanseg.datasets import Case, NoLabelError, in_order, workers_for
 from leanseg.errors import InputError
 from leanseg.inference import prepare, prepare_labels
+from leanseg.learning.training.indices import target_indices
 from leanseg.machine import ram_bytes
 from leanseg.plans import Plan
 from leanseg.progress import Progress
@@ -24,7 +25,7 @@ from leanseg.storage import whole_folder
 from leanseg.volumes import read_channels, read_labels, require_same_grid
 
 _USABLE_RAM = 0.8  # of the machine's, where the budget names no limit: what the planner counts on, too
-_VOXELS_PER_CLASS = 4000  # enough to centre patches on; a few kilobytes per class
+_VOXELS_PER_TARGET = 4000  # enough to centre patches on; a few kilobytes per target
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class CachedCase:
     name: str
     image: NDArray[np.float32] | blosc2.NDArray
     labels: NDArray[np.integer] | blosc2.NDArray
-    foreground: tuple[NDArray[np.int32], ...]  # per class that the case has: (n, 3) voxels D, H, W
+    foreground: tuple[NDArray[np.int32], ...]  # per target that the case has: (n, 3) voxels D, H, W
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -77,13 +78,14 @@ def _write_case(case: Case, plan: Plan, folder: Path) -> None:
     require_same_grid(case.images[0], geometry, case.label, reference.geometry)
     try:
         prepared = prepare(image, geometry, plan.preprocessing)
-        labels = prepare_labels(reference.array, prepared.grid, tuple(plan.data.labels.values()))
+        labels = prepare_labels(reference.array, prepared.grid, tuple(plan.data.labels.values()), plan.data.ignore)
     except InputError as error:
         raise error.at(case.name) from None
     with whole_folder(folder) as temporary:
         _save(temporary / "image.b2nd", prepared.array, plan.training.patch)
         _save(temporary / "labels.b2nd", labels, plan.training.patch)
-        np.save(temporary / "foreground.npy", _sample_foreground(labels, len(plan.data.labels)), allow_pickle=False)
+        voxels = _sample_foreground(labels, list(target_indices(plan.data).values()))
+        np.save(temporary / "foreground.npy", voxels, allow_pickle=False)
 
 
 def _save(path: Path, array: NDArray[np.generic], patch: tuple[int, int, int]) -> None:
@@ -99,25 +101,28 @@ def _save(path: Path, array: NDArray[np.generic], patch: tuple[int, int, int]) -
     )
 
 
-def _sample_foreground(labels: NDArray[np.integer], classes: int) -> NDArray[np.int32]:
-    """Return rows (class, d, h, w): an even sample of at most `_VOXELS_PER_CLASS` voxels of each class."""
+def _sample_foreground(labels: NDArray[np.integer], groups: Sequence[Sequence[int]]) -> NDArray[np.int32]:
+    """Return rows (target, d, h, w): an even sample of at most `_VOXELS_PER_TARGET` voxels of each target.
+
+    groups: per target, the indices that count as it.
+    """
     rows = []
-    for index in range(1, classes):
-        voxels = np.flatnonzero(labels == index)
-        chosen = voxels[:: max(1, -(-len(voxels) // _VOXELS_PER_CLASS))]
+    for target, indices in enumerate(groups):
+        voxels = np.flatnonzero(np.isin(labels, indices))
+        chosen = voxels[:: max(1, -(-len(voxels) // _VOXELS_PER_TARGET))]
         places = np.stack(np.unravel_index(chosen, labels.shape), axis=1).astype(np.int32)
-        rows.append(np.insert(places, 0, index, axis=1))
+        rows.append(np.insert(places, 0, target, axis=1))
     return np.concatenate(rows).astype(np.int32)
 
 
 def _open_case(name: str, folder: Path) -> CachedCase:
     rows = np.load(folder / "foreground.npy", allow_pickle=False)
-    classes = [rows[rows[:, 0] == index, 1:] for index in np.unique(rows[:, 0])]
+    targets = [rows[rows[:, 0] == target, 1:] for target in np.unique(rows[:, 0])]
     return CachedCase(
         name=name,
         image=_open_array(folder / "image.b2nd"),
         labels=_open_array(folder / "labels.b2nd"),
-        foreground=tuple(classes),
+        foreground=tuple(targets),
     )
 
 

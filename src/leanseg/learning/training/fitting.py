@@ -84,11 +84,11 @@ def fit(
     seed_everything(plan.training.seed, workers=True, verbose=False)
     _quieten()
     keep_freed_memory()
-    labels = list(plan.data.labels)[1:]
-    curves = Curves(state.logs, ["loss", "learning_rate", "dice/mean", *(f"dice/{label}" for label in labels)])
+    targets = list(plan.data.targets)
+    curves = Curves(state.logs, ["loss", "learning_rate", "dice/mean", *(f"dice/{target}" for target in targets)])
     stopping = Stopping(clock, progress)
-    milestones = Milestones(validation, clock, stopping, curves, labels, state.best)
-    module = SegmentationModule(channels_last(network), plan.training, clock)
+    milestones = Milestones(validation, clock, stopping, curves, targets, state.best)
+    module = SegmentationModule(channels_last(network), plan.data, plan.training, clock)
     # The order matters: the average first, which others look at; the checkpoint last, which stores what they found.
     display = Display(progress, clock, milestones, curves)
     callbacks = [Averaging(), stopping, milestones, display, LastCheckpoint(state.last)]

@@ -30,7 +30,7 @@ class Milestones(Callback):
     """
 
     def __init__(
-        self, validation: Validation, clock: Clock, stopping: Stopping, curves: Curves, labels: list[str], best: Path
+        self, validation: Validation, clock: Clock, stopping: Stopping, curves: Curves, targets: list[str], best: Path
     ) -> None:
         self.best_dice = -math.inf
         self.last: NDArray[np.float64] | None = None
@@ -40,7 +40,7 @@ class Milestones(Callback):
         self._validation = validation
         self._clock = clock
         self._stopping = stopping
-        self._labels = labels
+        self._targets = targets
         self._best = best
         self._passed = 0
         self._validated_step = -1
@@ -81,7 +81,7 @@ class Milestones(Callback):
         if mean > self.best_dice:
             self.best_dice = mean
             self._save(weights, trainer.global_step, mean)
-        scores = {f"dice/{label}": float(value) for label, value in zip(self._labels, self.last, strict=True)}
+        scores = {f"dice/{target}": float(value) for target, value in zip(self._targets, self.last, strict=True)}
         self._curves.log(trainer.global_step, {**scores, "dice/mean": mean})
         self._validated_step = trainer.global_step
         self._ended = time.monotonic()

@@ -3,14 +3,14 @@
 from typing import Any
 
 import torch
-from monai.losses import DiceCELoss
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
 from leanseg.learning.training.clock import Clock
+from leanseg.learning.training.loss import SegmentationLoss
 from leanseg.learning.training.schedule import learning_rate_factor
 from leanseg.learning.training.weight_average import WeightAverage
-from leanseg.plans import Training
+from leanseg.plans import Data, Training
 
 
 class SegmentationModule(LightningModule):
@@ -19,16 +19,16 @@ class SegmentationModule(LightningModule):
     Deep supervision: when the network returns a list of logits (finest first), level i counts 2**-i, normalised.
     """
 
-    def __init__(self, network: nn.Module, settings: Training, clock: Clock) -> None:
+    def __init__(self, network: nn.Module, data: Data, settings: Training, clock: Clock) -> None:
         super().__init__()
         self.network = network
         self.clock = clock
         self.average = WeightAverage(network, settings.ema)
         self._settings = settings
-        self._loss = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, batch=True)
+        self._loss = SegmentationLoss(data)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:  # noqa: ARG002
-        """Return the loss of one batch: image (B, C, D, H, W), labels (B, D, H, W)."""
+        """Return the loss of one batch: image (B, C, D, H, W), indices of labels (B, D, H, W)."""
         image, labels = batch
         outputs = self.network(image)
         levels = outputs if isinstance(outputs, list) else [outputs]
@@ -37,10 +37,10 @@ class SegmentationModule(LightningModule):
         return torch.stack(losses).sum() / sum(weights)
 
     def _level_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        target = labels[:, None]
-        if logits.shape[2:] != target.shape[2:]:
-            target = nn.functional.interpolate(target.float(), size=logits.shape[2:], mode="nearest-exact").long()
-        loss: Tensor = self._loss(logits.float(), target)
+        size = logits.shape[2:]
+        if size != labels.shape[1:]:
+            labels = nn.functional.interpolate(labels[:, None].float(), size=size, mode="nearest-exact")[:, 0].long()
+        loss: Tensor = self._loss(logits, labels)
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -14,20 +14,23 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from leanseg.learning.augmentation import PatchAugmentation
 from leanseg.learning.training.cache import CachedCase
+from leanseg.learning.training.indices import mirrored_indices
 from leanseg.plans import Plan
+from leanseg.volumes import left_right_axis
 
 
 class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Patch number n as (image (C, D, H, W) float32, labels (D, H, W) int64), augmented.
+    """Patch number n as (image (C, D, H, W) float32, labels (D, H, W) int64 indices), augmented.
 
-    Cases come in shuffled rounds. A share of the patches is centred on a labelled voxel, drawn evenly over the
-    classes that the case has; the others lie anywhere. Outside a scan there is 0, as in prediction.
+    Cases come in shuffled rounds. A share of the patches is centred on a voxel of a target, drawn evenly over the
+    targets that the case has; the others lie anywhere. Outside a scan there is 0, as in prediction.
     """
 
     def __init__(self, cases: Sequence[CachedCase], plan: Plan) -> None:
         self._cases = cases
         self._plan = plan
-        self._augmentation = PatchAugmentation(plan.training.augmentation, plan.training.patch)
+        mirrored = {left_right_axis(plan.preprocessing.orientation): mirrored_indices(plan.data)}
+        self._augmentation = PatchAugmentation(plan.training.augmentation, plan.training.patch, mirrored)
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         training = self._plan.training

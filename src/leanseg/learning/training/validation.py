@@ -8,14 +8,16 @@ from torch import Tensor
 
 from leanseg.evaluation import dice
 from leanseg.inference import Engine, fuse
+from leanseg.kernels import labels_of_scores
 from leanseg.learning.training.cache import CachedCase
+from leanseg.learning.training.indices import ignored_index, target_indices, written_indices
 from leanseg.plans import Plan
 
 EngineMaker = Callable[[Mapping[str, Tensor]], Engine]  # weights of the network -> something that runs a tile
 
 
 class Validation:
-    """Mean Dice per class over `cases`, in the plan's grid."""
+    """Mean Dice per target over `cases`, in the plan's grid."""
 
     def __init__(self, cases: Sequence[CachedCase], plan: Plan, make_engine: EngineMaker, seconds: float = 0.0) -> None:
         self.seconds = seconds  # that it takes, as measured before
@@ -24,7 +26,7 @@ class Validation:
         self._make_engine = make_engine
 
     def __call__(self, weights: Mapping[str, Tensor]) -> NDArray[np.float64]:
-        """Return the Dice of each class but the background, averaged over the cases that have it."""
+        """Return the Dice of each class but the background, or of each region, averaged over the cases that have it."""
         engine = self._make_engine(weights)
         scores = np.stack([self._case(case, engine) for case in self._cases])
         counted = ~np.isnan(scores)
@@ -34,8 +36,7 @@ class Validation:
         return means
 
     def _case(self, case: CachedCase, engine: Engine) -> NDArray[np.float64]:
-        inference = self._plan.inference
-        logits = fuse(engine, case.image[:], inference.tile, inference.overlap)
-        return dice(
-            logits.argmax(axis=0), case.labels[:], [(index,) for index in range(1, len(self._plan.data.labels))]
-        )
+        inference, data = self._plan.inference, self._plan.data
+        scores = fuse(engine, case.image[:], inference.tile, inference.overlap)
+        labels = labels_of_scores(scores, case.shape, written_indices(data))
+        return dice(labels, case.labels[:], list(target_indices(data).values()), ignored_index(data))
