@@ -24,6 +24,23 @@ def test_a_sound_pair_of_folders_passes(leanseg, folders):
     assert "ready for training: 0 errors" in done.out
 
 
+def test_regions_and_what_is_ignored_are_counted(leanseg, folders):
+    (folders / "labels").rename(folders / "labelsTr")
+    for path in (folders / "images").iterdir():
+        path.rename(path.with_name(path.name.replace(".nii.gz", "_0000.nii.gz")))
+    (folders / "images").rename(folders / "imagesTr")
+    description = {
+        "channel_names": {"0": "MRI"},
+        "labels": {"background": 0, "part": 1, "ignore": 2},
+        "regions": {"all": [1]},
+        "file_ending": ".nii.gz",
+    }
+    (folders / "dataset.json").write_text(json.dumps(description))
+    done = leanseg("check", folders)
+    assert done.code == 0
+    assert "classes: part in 6; regions: all in 6; ignored: value 2 in 6" in " ".join(done.out.split())
+
+
 def test_errors_are_listed_and_exit_with_2(leanseg, folders):
     (folders / "labels" / "pat0_0.nii.gz").write_bytes(b"")
     (folders / "images" / "pat2_5.nii.gz").unlink()

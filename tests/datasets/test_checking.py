@@ -97,6 +97,52 @@ def test_an_empty_label_is_a_warning(decathlon, write_volume):
     assert problems_of(written) == {("case_a", "empty label", "warning")}
 
 
+def test_ignored_voxels_are_known_and_their_cases_counted(nnunet, write_volume, new_label):
+    written = nnunet(6)
+    array = new_label(0)
+    array[array == 1] = 3
+    array.flat[0] = 1
+    write_volume(written.label(0), array)
+    written.describe(labels={**written.content["labels"], "ignore": 3})
+    report = check_dataset(open_dataset(written.root))
+    assert report.problems == ()
+    assert (report.ignore, report.cases_with_ignored) == (3, 1)
+
+
+@pytest.mark.parametrize(("values", "told"), [((3, 3), "every voxel is ignored"), ((0, 3), "background and ignored")])
+def test_a_case_of_ignored_voxels_without_a_class_is_a_warning(nnunet, write_volume, values, told):
+    written = nnunet(6)
+    array = np.full((6, 7, 5), values[0], np.uint8)
+    array[2:] = values[1]
+    write_volume(written.label(0), array)
+    written.describe(labels={**written.content["labels"], "ignore": 3})
+    (problem,) = check_dataset(open_dataset(written.root)).problems
+    assert (problem.case, problem.kind, problem.severity) == ("case_a", "empty label", "warning")
+    assert told in problem.what
+
+
+def test_regions_are_counted_by_the_cases_that_have_one_of_their_values(decathlon, write_volume):
+    written = decathlon(6)
+    for index, value in enumerate((0, 1, 2)):
+        array = np.zeros((6, 7, 5), np.uint8)
+        array[2:] = value
+        write_volume(written.label(index), array)
+    written.describe(regions={"both": [1, 2], "right": [2]})
+    report = check_dataset(open_dataset(written.root))
+    assert report.regions == {"both": (1, 2), "right": (2,)}
+    assert report.cases_per_region == {"both": 5, "right": 4}
+    assert report.cases_per_class == {"background": 6, "left": 4, "right": 4}
+
+
+def test_an_absent_class_is_a_warning_where_regions_are_learned_and_an_absent_region_an_error(decathlon):
+    written = decathlon(6)
+    labels = {**written.content["labels"], "3": "tumour"}
+    written.describe(labels=labels, regions={"all": [1, 2, 3], "side": [2, 3]}, regions_order=[1, 2])
+    assert problems_of(written) == {(None, "absent class", "warning")}
+    written.describe(regions={"all": [1, 2, 3], "tumour": [3]}, regions_order=[1, 3])
+    assert problems_of(written) == {(None, "absent class", "warning"), (None, "absent class", "error")}
+
+
 def test_a_class_that_no_case_has_is_an_error(decathlon):
     written = decathlon(6)
     written.describe(labels={**written.content["labels"], "3": "tumour"})

@@ -137,6 +137,36 @@ def test_renamed_classes_are_noticed(decathlon):
     assert fingerprint(open_dataset(written.root)).classes["right"].value == 1
 
 
+def test_ignored_voxels_are_no_foreground_and_no_class(decathlon, write_volume, new_label):
+    written = decathlon(2)
+    fingerprint(open_dataset(written.root))
+    array = new_label(0)
+    array[3:] = 9
+    write_volume(written.label(0), array)
+    written.describe(labels={**written.content["labels"], "9": "ignore"})
+    result = fingerprint(open_dataset(written.root))
+    labels = np.stack([voxels(written.label(index)) for index in range(2)])
+    inside = np.stack([voxels(written.image(index)) for index in range(2)])[(labels > 0) & (labels != 9)]
+    assert result.channels[0].foreground_mean == pytest.approx(inside.mean())
+    assert result.channels[0].foreground_sd == pytest.approx(inside.std())
+    assert list(result.classes) == ["background", "left", "right"]
+    assert result.classes["left"].share == pytest.approx((labels == 1).mean())
+
+
+def test_only_what_changes_the_numbers_makes_them_be_computed_again(decathlon):
+    written = decathlon(3)
+    first = fingerprint(open_dataset(written.root))
+    for changes, again in (
+        ({"left_right_pairs": [["left", "right"]]}, False),
+        ({"regions": {"both": [1, 2], "right": [2]}}, False),
+        ({"labels": {**written.content["labels"], "5": "ignore"}}, True),
+    ):
+        written.describe(**changes)
+        doing = Doing()
+        assert fingerprint(open_dataset(written.root), doing).channels == first.channels
+        assert ("Measuring" in doing.seen) == again
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"version": 1}', b"\xff\xfe"])
 def test_a_damaged_cache_is_computed_again(decathlon, damage):
     dataset = open_dataset(decathlon(3).root)

@@ -1,12 +1,13 @@
 import json
-import os
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leanseg.datasets import Region, check_dataset, open_dataset
 from leanseg.errors import InputError
+from leanseg.kernels import labels_of_scores
 
 TUMOUR = {"whole": [1, 2, 3, 4], "core": [1, 3, 4], "enhancing": [4]}
 CLASSES = {"background": 0, "necrosis": 1, "oedema": 2, "solid": 3, "enhancing": 4}
@@ -187,7 +188,7 @@ VALUES = st.lists(st.integers(1, 4), min_size=1, max_size=4, unique=True)
 
 @settings(deadline=None, max_examples=60)
 @given(groups=st.lists(VALUES, min_size=1, max_size=4))
-def test_where_regions_are_accepted_without_an_order_their_values_tell_them_apart(tmp_path_factory, groups):
+def test_regions_that_need_no_order_are_written_as_the_label_map_had_them(tmp_path_factory, groups):
     root = tmp_path_factory.mktemp("regions")
     (root / "labelsTr").mkdir()
     (root / "labelsTr" / "a.nii.gz").touch()
@@ -203,6 +204,10 @@ def test_where_regions_are_accepted_without_an_order_their_values_tell_them_apar
     if all(len(values) == 1 for values in unique):
         regions = open_dataset(root).regions
         assert [{region.written} for region in regions.values()] == unique
+        labels = np.arange(5).reshape(1, 1, 5)
+        scores = np.stack([np.isin(labels, region.values) - 0.5 for region in regions.values()]).astype(np.float32)
+        written = labels_of_scores(scores, (1, 1, 5), [region.written for region in regions.values()])
+        np.testing.assert_array_equal(written, np.where((scores > 0).any(axis=0), labels, 0))
     else:
         assert "regions" in refusal(open_dataset, root).what
 
@@ -212,7 +217,7 @@ def brats(real_data, tmp_path):
     """The real BraTS cases, with the challenge's own regions."""
     source = real_data("Dataset013_BraTS2013")
     for folder in ("imagesTr", "labelsTr"):
-        os.symlink((source / folder).resolve(), tmp_path / folder)
+        (tmp_path / folder).symlink_to((source / folder).resolve())
     description = json.loads((source / "dataset.json").read_text())
     description |= {"regions": TUMOUR, "regions_order": {"core": 1}, "left_right_pairs": []}
     (tmp_path / "dataset.json").write_text(json.dumps(description))

@@ -13,11 +13,12 @@ def random_labels(seed, shape, values):
     return np.random.default_rng(seed).choice(np.asarray(values), size=shape)
 
 
-def counted_voxel_by_voxel(prediction, reference, value):
+def counted_voxel_by_voxel(prediction, reference, group, ignore=None):
     counts = {"true_positive": 0, "false_positive": 0, "false_negative": 0, "true_negative": 0}
     for predicted, referred in zip(prediction.ravel(), reference.ravel(), strict=True):
-        truth = "true" if (predicted == value) == (referred == value) else "false"
-        counts[f"{truth}_{'positive' if predicted == value else 'negative'}"] += 1
+        if ignore is None or referred != ignore:
+            truth = "true" if (predicted in group) == (referred in group) else "false"
+            counts[f"{truth}_{'positive' if predicted in group else 'negative'}"] += 1
     return Confusion(**counts)
 
 
@@ -30,7 +31,27 @@ def counted_voxel_by_voxel(prediction, reference, value):
 def test_counts_agree_with_counting_voxel_by_voxel(seed, shape, values):
     prediction, reference = random_labels(seed, shape, [*values, 5000]), random_labels(seed + 1, shape, [*values, 0])
     for value, confusion in zip(values, confusions(prediction, reference, [[value] for value in values]), strict=True):
-        assert confusion == counted_voxel_by_voxel(prediction, reference, value)
+        assert confusion == counted_voxel_by_voxel(prediction, reference, [value])
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    groups=st.lists(st.lists(st.integers(0, 6), max_size=5), min_size=1, max_size=4),
+    ignore=st.none() | st.integers(0, 8),
+)
+@settings(deadline=None, max_examples=60)
+def test_groups_that_overlap_and_ignored_voxels_are_counted_as_their_definition_says(seed, groups, ignore):
+    prediction, reference = (random_labels(seed + side, (5, 4, 3), range(8)) for side in range(2))
+    for group, confusion in zip(groups, confusions(prediction, reference, groups, ignore), strict=True):
+        assert confusion == counted_voxel_by_voxel(prediction, reference, group, ignore)
+
+
+def test_dice_is_that_of_the_groups():
+    prediction, reference = random_labels(1, (5, 6, 7), range(5)), random_labels(2, (5, 6, 7), range(5))
+    groups = [[1, 2, 3], [3]]
+    for ignore, found in ((None, dice(prediction, reference, groups)), (4, dice(prediction, reference, groups, 4))):
+        counts = [counted_voxel_by_voxel(prediction, reference, group, ignore) for group in groups]
+        assert found.tolist() == [count.dice for count in counts]
 
 
 @given(seed=st.integers(0, 10_000))

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from leanseg.datasets import Case, Dataset
+from leanseg.datasets import Case, Dataset, open_dataset
 from leanseg.datasets.folders import NotLabelMapsError
 from leanseg.evaluation import evaluate
 from leanseg.evaluation.cohort import ToleranceError
@@ -19,6 +19,7 @@ from leanseg.progress import Progress
 from leanseg.storage import OutputNotEmptyError
 
 HIPPOCAMPUS = Path(__file__).parents[2] / "../shared/data/Task04_Hippocampus"
+BRATS = Path(__file__).parents[2] / "../shared/data/Dataset013_BraTS2013"
 AFFINE = np.diag([-1.0, 1.5, 3.0, 1.0])
 SHAPE = (14, 12, 6)
 
@@ -135,6 +136,61 @@ def test_given_targets_come_first_and_other_values_are_reported(folders):
     evaluation = evaluate(*folders, targets={"first": (1,)})
     assert evaluation.cohort.targets == {"first": (1,)}
     assert evaluation.record["voxels_without_a_class"] == dict.fromkeys("abcd", 90)  # class 2 of both label maps
+
+
+REGIONS = {"whole": (1, 2), "first": (1,)}
+
+
+def test_regions_are_judged_as_their_masks_alone_would_be(folders, tmp_path):
+    cohort = evaluate(*folders, targets=REGIONS).cohort
+    for name, values in REGIONS.items():
+        for side in folders[:2]:
+            for path in side.iterdir():
+                write(tmp_path / name / side.name / path.name, np.isin(nib.load(path).dataobj, values))
+        alone = evaluate(*(tmp_path / name / folder.name for folder in folders), targets={"only": (1,)}).cohort
+        for result, single in zip(cohort.results, alone.results, strict=True):
+            # The worst case has no volume of the prediction: as text, nan is itself.
+            assert repr(result.scores[name]) == repr(single.scores["only"])
+        assert cohort.summaries[name] == alone.summaries["only"]
+
+
+def test_files_hold_the_values_of_each_region_and_both_volumes(folders):
+    record = evaluate(*folders, targets=REGIONS, ignore=9).record
+    assert record["classes"] == {"whole": [1, 2], "first": [1]}
+    assert record["ignore"] == 9
+    rows = rows_of(folders[-1])
+    assert (rows["a", "whole"]["label"], rows["a", "first"]["label"]) == ("1 2", "1")
+    assert [float(rows["b", "whole"][f"{side}_volume_mm3"]) for side in ("reference", "prediction")] == [405, 405]
+    assert [rows["e", "first"][f"{side}_volume_mm3"] for side in ("reference", "prediction")] == ["202.5", ""]
+    assert set(record["scores"]["whole"]) == set(record["foreground_mean"])
+    assert not any(name.endswith("volume_mm3") for name in record["foreground_mean"])
+
+
+def test_ignored_voxels_of_a_data_set_count_nowhere(folders, tmp_path):
+    predictions, references, out = folders
+    for path in references.iterdir():
+        labels = box()
+        labels[8:] = 5  # from the last plane of class 2 on
+        write(path, labels)
+    cases = tuple(Case(name, (), references / f"{name}.nii.gz") for name in "abcd")
+    classes = {"background": 0, "one": 1, "two": 2}
+    evaluation = evaluate(predictions, Dataset("d", tmp_path, ("MRI",), classes, cases, ignore=5), out)
+    assert evaluation.record["voxels_without_a_class"] == {}
+    scores = {result.pair.name: result.scores["two"] for result in evaluation.cohort.results}
+    assert scores["a"]["dice"] == 1
+    assert scores["a"]["reference_volume_mm3"] == scores["a"]["prediction_volume_mm3"] == 2 * 15 * 4.5
+    assert scores["b"]["dice"] == pytest.approx(2 / 3)  # planes 6, 7 in the reference and 7 in the prediction
+    assert scores["b"]["hd95_mm"] == 1
+
+
+def test_without_names_what_is_ignored_is_no_class(folders):
+    assert evaluate(*folders, ignore=2).cohort.targets == {"label_1": (1,)}
+
+
+def test_sidecars_of_regions_are_understood(folders):
+    sidecar = {"labels": {"background": 0, "a": 1, "b": 2, "c": 3}, "targets": {"whole": [1, 2, 3]}, "ignore": None}
+    (folders[0] / "a.json").write_text(json.dumps(sidecar))
+    assert evaluate(*folders).cohort.targets == {"whole": (1, 2, 3)}
 
 
 def test_the_order_of_pictures_is_that_of_mean_dice(folders):
@@ -259,3 +315,35 @@ def test_real_labels_moved_by_a_voxel_score_as_monai_says(tmp_path):
         assert [one["hd95_mm"] for one in ours] == pytest.approx(theirs[0].tolist(), abs=1e-5)
         theirs = compute_surface_dice(*pair, [2.0, 2.0], include_background=True, spacing=spacing)
         assert [one["nsd_2mm"] for one in ours] == pytest.approx(theirs[0].tolist(), abs=1e-5)
+
+
+@pytest.mark.skipif(not BRATS.is_dir(), reason="needs ../shared/data/Dataset013_BraTS2013")
+def test_regions_of_real_tumours_score_as_monai_says_of_their_masks(tmp_path):
+    import torch
+    from monai.metrics import compute_dice, compute_hausdorff_distance
+
+    for folder in ("imagesTr", "labelsTr"):
+        (tmp_path / "tumours" / folder).parent.mkdir(exist_ok=True)
+        (tmp_path / "tumours" / folder).symlink_to((BRATS / folder).resolve())
+    regions = {"whole": [1, 2, 3, 4], "core": [1, 3, 4], "enhancing": [4]}
+    description = json.loads((BRATS / "dataset.json").read_text()) | {"regions": regions, "regions_order": [2, 1, 4]}
+    (tmp_path / "tumours" / "dataset.json").write_text(json.dumps(description))
+    path = min((BRATS / "labelsTr").glob("*.nii.gz"))
+    image = nib.load(path)
+    labels = np.asanyarray(image.dataobj).astype(np.uint8)
+    write(tmp_path / "predictions" / path.name, np.roll(labels, 2, axis=0), image.affine)
+    dataset = open_dataset(tmp_path / "tumours")
+    cases = tuple(case for case in dataset.cases if path.name.startswith(case.name))
+    (result,) = evaluate(
+        tmp_path / "predictions", dataclasses.replace(dataset, cases=cases), tmp_path / "report"
+    ).cohort.results
+    assert result.unnamed == 0
+    pair = [
+        torch.from_numpy(np.stack([np.isin(array, values) for values in regions.values()])[None])
+        for array in (np.roll(labels, 2, 0), labels)
+    ]
+    spacing = [float(step) for step in image.header.get_zooms()]
+    ours = [result.scores[name] for name in regions]
+    assert [one["dice"] for one in ours] == pytest.approx(compute_dice(*pair)[0].tolist(), abs=1e-5)
+    theirs = compute_hausdorff_distance(*pair, include_background=True, percentile=95, spacing=spacing)
+    assert [one["hd95_mm"] for one in ours] == pytest.approx(theirs[0].tolist(), abs=1e-5)

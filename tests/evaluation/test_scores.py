@@ -79,6 +79,58 @@ def test_values_without_a_name_are_reported_for_either_map(maps):
     assert unnamed == 40
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_region_scores_as_its_mask_alone_would(seed):
+    maps = [np.random.default_rng(seed + side).choice([0, 0, 1, 2, 3], size=SHAPE) for side in (0, 99)]
+    regions = {"whole": (1, 2, 3), "core": (1, 3), "rim": (2,)}
+    scores, unnamed = score_case(*maps, Meaning(regions), RULER)
+    assert unnamed == 0
+    for name, values in regions.items():
+        masks = [np.isin(labels, values).astype(np.uint8) for labels in maps]
+        alone, _ = score_case(*masks, Meaning({"only": (1,)}), RULER)
+        assert scores[name] == alone["only"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_a_prediction_says_of_ignored_voxels_changes_nothing(seed):
+    rng = np.random.default_rng(seed)
+    prediction, reference = rng.choice([0, 1, 4, 9], size=(2, *SHAPE))
+    meaning = Meaning(MEANING.targets, ignore=9)
+    scores, unnamed = score_case(prediction, reference, meaning, RULER)
+    assert unnamed == 0
+    anything = np.where(reference == 9, rng.integers(0, 9, SHAPE), prediction)
+    assert score_case(anything, reference, meaning, RULER) == (scores, 0)
+    blank = [np.where(reference == 9, 0, labels) for labels in (prediction, reference)]
+    without, _ = score_case(*blank, MEANING, RULER)
+    for name, of_target in scores.items():
+        # The voxels that are left out are true negatives otherwise.
+        assert of_target.pop("specificity") < without[name].pop("specificity")
+        assert of_target == without[name]
+
+
+def test_the_specificity_is_that_of_the_judged_voxels():
+    reference, prediction = labels(0, 9), labels(1, 1)
+    scores, _ = score_case(prediction, reference, Meaning({"liver": (1,)}, ignore=9), RULER)
+    assert scores["liver"]["specificity"] == 40 / 80
+
+
+def test_the_worst_scores_leave_ignored_voxels_out():
+    failed = score_failure(labels(1, 9), Meaning({"all": (1, 9)}, ignore=9), RULER)
+    assert failed["all"]["reference_volume_mm3"] == 240
+    assert failed["all"]["volume_difference_mm3"] == -240
+
+
+def test_values_that_are_named_but_belong_to_no_region_are_known():
+    meaning = Meaning({"core": (1,)}, ignore=9, others=frozenset({4}))
+    assert score_case(labels(1, 4), labels(4, 9), meaning, RULER)[1] == 0
+    assert score_case(labels(1, 4), labels(4, 7), meaning, RULER)[1] == 40
+
+
+def test_the_foreground_mean_holds_scores_but_no_volumes():
+    scores, _ = score_case(labels(1), labels(1), MEANING, RULER)
+    assert list(foreground_mean(scores)) == list(score_names((1.0, 2.0)))
+
+
 def test_the_foreground_mean_leaves_uncounted_classes_out():
     scores, _ = score_case(labels(1), labels(1), MEANING, RULER)
     assert foreground_mean(scores)["dice"] == 1

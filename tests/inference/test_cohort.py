@@ -57,6 +57,8 @@ def test_the_sidecar_tells_how_the_case_was_made(package, tmp_path):
     assert record["package"] == package.hash
     assert record["images"] == [str(path)]
     assert record["labels"] == {"background": 0, "grey": 2, "white": 5}
+    assert record["targets"] == {"grey": [2], "white": [5]}
+    assert record["ignore"] is None
     assert record["engine"].startswith("openvino")
     assert record["precision"] == "fp32"
     assert record["leanseg"] == __version__

@@ -95,6 +95,21 @@ def test_labels_have_the_smallest_type_that_holds_their_values(labels, dtype):
     assert found.ravel().tolist() == list(labels.values())
 
 
+def test_regions_are_written_in_order_as_the_values_that_the_plan_names():
+    class Regions(Thresholds):
+        def __call__(self, tile):
+            return np.concatenate([tile, tile - 1], axis=1)
+
+    plan = plan_of(labels={"a": 0, "b": 2, "c": 300}).model_dump(mode="json")
+    plan["data"]["regions"] = {"all": {"values": [2, 300], "written": 2}, "bright": {"values": [300], "written": 300}}
+    image = np.array([[[-1.0, 0.5, 3.0]]], dtype=np.float32)
+    geometry = geometry_of((1, 1, 3), (1, 1, 1), ((0, 1, 2), (1, 1, 1)))
+    predictor = Predictor(Plan.model_validate(plan), Regions())
+    assert predictor.labels(image[None], geometry).ravel().tolist() == [0, 2, 300]
+    with pytest.raises(WrongScoresError, match="3 channels of scores, the plan has 2"):
+        Predictor(Plan.model_validate(plan), Thresholds()).labels(image[None], geometry)
+
+
 def test_a_network_with_too_few_classes_is_refused():
     geometry = geometry_of((2, 2, 2), (1, 1, 1), ((0, 1, 2), (1, 1, 1)))
     predictor = Predictor(plan_of(labels={"a": 0, "b": 1}), Thresholds())

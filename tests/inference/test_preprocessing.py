@@ -61,6 +61,20 @@ def test_outside_the_content_box_the_label_is_background():
     np.testing.assert_array_equal(labels, expected)
 
 
+def test_regions_are_written_on_the_grid_of_the_scan_and_nothing_outside_its_content():
+    scan = np.zeros((1, 8, 9, 10), dtype=np.float32)
+    scan[0, 2:5, 3:6, 4:8] = 1
+    prepared = prepare(scan, geometry_of((8, 9, 10)), plain(crop=True))
+    scores = np.ones((2, *prepared.grid.shape), dtype=np.float32)
+    scores[1, :2] = -1  # the lower half
+    labels = prepared.restore(scores, (1, 300))
+    expected = np.zeros((8, 9, 10))
+    expected[2:5, 3:6, 4:6] = 1
+    expected[2:5, 3:6, 6:8] = 300
+    assert labels.dtype == np.uint16
+    np.testing.assert_array_equal(labels, expected)
+
+
 def test_an_empty_scan_is_not_cropped():
     prepared = prepare(np.zeros((1, 3, 4, 5), dtype=np.float32), geometry_of((3, 4, 5)), plain(crop=True))
     assert prepared.array.shape == (1, 5, 4, 3)
@@ -122,6 +136,19 @@ def test_labels_are_resampled_by_largest_share():
     labels[..., 3:] = 2
     grid = prepare(np.ones((1, 1, 1, 6)), geometry_of((1, 1, 6)), plain(spacing=(0.5, 1, 1))).grid
     assert prepare_labels(labels, grid, (0, 2)).ravel().tolist() == [0] * 6 + [1] * 6
+
+
+def test_what_is_ignored_gets_an_index_of_its_own_behind_the_classes():
+    labels = np.random.default_rng(3).choice([0, 7, 9], size=(6, 7, 8)).astype(np.uint8)
+    grid = prepare(np.ones((1, 6, 7, 8)), geometry_of((6, 7, 8)), plain()).grid
+    indices = prepare_labels(labels, grid, (0, 7), ignore=9)
+    np.testing.assert_array_equal(np.array([0, 7, 9])[indices], labels.transpose(2, 1, 0))
+
+
+def test_a_class_and_what_is_ignored_share_a_resampled_border():
+    labels = np.array([[[0, 0, 0, 9, 9, 9]]], dtype=np.uint8)
+    grid = prepare(np.ones((1, 1, 1, 6)), geometry_of((1, 1, 6)), plain(spacing=(0.5, 1, 1))).grid
+    assert prepare_labels(labels, grid, (0, 2), ignore=9).ravel().tolist() == [0] * 6 + [2] * 6
 
 
 def test_an_unknown_label_value_is_named():

@@ -51,13 +51,41 @@ def test_more_than_256_classes_get_16_bits():
     assert labels_of_scores(scores[:256], (1, 1, 2)).dtype == np.uint8
 
 
-def test_memory_does_not_grow_with_the_classes(monkeypatch):
+@given(
+    written=st.lists(st.integers(1, 400), min_size=1, max_size=5),
+    old=SHAPES,
+    new=SHAPES,
+    same=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+@settings(deadline=None, max_examples=60)
+def test_regions_are_painted_in_order_where_their_resampled_logit_is_above_zero(written, old, new, same, seed):
+    new = old if same else new
+    scores = np.random.default_rng(seed).normal(size=(len(written), *old)).astype(np.float32)
+    scores[np.random.default_rng(seed).random(scores.shape) < 0.2] = 0  # is not above 0
+    expected = np.zeros(new, dtype=int)
+    for value, logit in zip(written, resample(scores, new), strict=True):
+        for place in np.ndindex(new):
+            if logit[place] > 0:
+                expected[place] = value
+    labels = labels_of_scores(scores, new, written)
+    assert labels.dtype == (np.uint8 if max(written) < 256 else np.uint16)
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_a_region_without_a_value_is_refused():
+    with pytest.raises(ValueError, match="3 regions and 2 values"):
+        labels_of_scores(np.zeros((3, 1, 1, 1), dtype=np.float32), (1, 1, 1), [1, 2])
+
+
+@pytest.mark.parametrize("regions", [False, True])
+def test_memory_does_not_grow_with_the_classes(monkeypatch, regions):
     monkeypatch.setattr("leanseg.kernels.parallel.cores", lambda: 1)
 
     def peak(classes):
         scores = np.zeros((classes, 24, 24, 24), dtype=np.float16)
         tracemalloc.start()
-        labels_of_scores(scores, (64, 128, 128))
+        labels_of_scores(scores, (64, 128, 128), range(1, classes + 1) if regions else None)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most

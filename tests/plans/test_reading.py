@@ -101,6 +101,14 @@ def test_every_wrong_key_is_named(tmp_path):
         ("data.labels", {"background": 0}),
         ("data.labels", {"left": 1, "background": 0}),
         ("data.labels", {"background": 0, "left": 1, "right": 1}),
+        ("data.regions", {"all": {"values": [1, 2], "written": 1}}),
+        ("data.regions", {"all": {"values": [], "written": 1}}),
+        ("data.regions", {"all": {"values": [1]}}),
+        ("data.ignore", 1),
+        ("data.ignore", "7"),
+        ("data.left_right", [["anterior", "posterior"]]),
+        ("data.left_right", [["anterior", "background"]]),
+        ("data.left_right", [["anterior"]]),
         ("budget.training_ram", "much"),
         ("format", 2),
     ],
@@ -112,7 +120,35 @@ def test_a_wrong_value_is_refused_with_its_path(tmp_path, path, value):
             document = document[folder]
         document[key] = value
 
-    assert path.split(".")[-1] in refusal(written(tmp_path, change))
+    what = refusal(written(tmp_path, change))
+    # What contradicts the labels is a fault of all that the plan says about the data.
+    assert path.split(".")[-1] in what or "data: " in what
+
+
+def test_regions_ignored_voxels_and_pairs_survive_being_written_and_read(tmp_path):
+    def change(document):
+        labels = {"background": 0, "left": 1, "right": 2}
+        regions = {"both": {"values": [1, 2], "written": 1}, "right": {"values": [2], "written": 2}}
+        document["data"] |= {"labels": labels, "regions": regions, "ignore": 3, "left_right": [["left", "right"]]}
+
+    found = read_plan(written(tmp_path, change))
+    assert found.data.targets == {"both": (1, 2), "right": (2,)}
+    assert (found.data.outputs, found.data.ignore, found.data.left_right) == (2, 3, (("left", "right"),))
+    write_plan(tmp_path / "again.json", found)
+    assert read_plan(tmp_path / "again.json") == found
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("regions", {"all": {"values": [1, 2], "written": 1}}, "'all' holds the value 2, which is that of no class"),
+        ("regions", {"all": {"values": [1], "written": 2}}, "'all' is written as 2"),
+        ("ignore", 1, "a class of the value 1"),
+        ("left_right", [["anterior", "posterior"]], "'posterior' is no class"),
+    ],
+)
+def test_what_contradicts_the_labels_of_a_plan_is_said(tmp_path, key, value, told):
+    assert told in refusal(written(tmp_path, lambda document: document["data"].update({key: value})))
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path):

@@ -48,12 +48,19 @@ def _show(report: "CheckReport") -> None:
             ("severity", "case", "problem", "what", "fix"),
             [(problem.severity, problem.case or "(all)", problem.kind, problem.what, problem.fix) for problem in rows],
         )
-    classes = ", ".join(f"{name} in {count}" for name, count in report.cases_per_class.items() if report.labels[name])
+    counts = {name: count for name, count in report.cases_per_class.items() if report.labels[name]}
+    classes, regions = (_in_cases(each) for each in (counts, report.cases_per_region))
+    ignored = "" if report.ignore is None else f"; ignored: value {report.ignore} in {report.cases_with_ignored}"
     typer.echo(
         f"{report.dataset}: {_count(report.cases, 'labelled case')}, {report.unlabelled} without labels; "
         f"channels: {', '.join(report.channels)}; classes: {classes or 'none'}"
+        f"{f'; regions: {regions}' if regions else ''}{ignored}"
     )
     typer.echo(_verdict(report))
+
+
+def _in_cases(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} in {count}" for name, count in counts.items())
 
 
 def _verdict(report: "CheckReport") -> str:
