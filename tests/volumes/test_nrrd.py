@@ -130,6 +130,12 @@ def test_channels_after_the_axes_in_space_are_read(tmp_path):
         ({"data file": "../a.raw"}, OutsideDataFileError),
         ({"data file": "LIST 3"}, OutsideDataFileError),
         ({"data file": "a%02d.raw 1 4 1"}, OutsideDataFileError),
+        ({"sizes": "1_0 3 4"}, BrokenHeaderError),
+        ({"sizes": "٢ 3 4"}, BrokenHeaderError),
+        ({"sizes": " ".join(["9" * 4000] * 3)}, BrokenHeaderError),  # the product has more digits than Python shows
+        ({"space directions": "(1e200,1e200,0) (0,1,0) (0,0,1)"}, BrokenAffineError),
+        ({"SIZES": "4 3 2"}, BrokenHeaderError),
+        ({"sp\0ace": "RAS"}, BrokenHeaderError),
     ],
 )
 def test_what_is_broken_or_not_supported_is_refused(tmp_path, fields, error):
@@ -142,6 +148,34 @@ def test_what_is_broken_or_not_supported_is_refused(tmp_path, fields, error):
 def test_gzip_with_anything_after_it_is_refused(tmp_path):
     with pytest.raises(TrailingDataError):
         read_volume(written(tmp_path, gzip.compress(VOXELS.tobytes()) + b"\0", encoding="gzip"))
+
+
+def test_a_field_may_be_repeated_but_not_contradicted(tmp_path):
+    assert read_header(written(tmp_path, VOXELS.tobytes(), SIZES="2 3 4")).shape == (2, 3, 4)
+    with pytest.raises(BrokenHeaderError, match="'sizes' stands in it twice"):
+        read_header(written(tmp_path, VOXELS.tobytes(), SIZES="4 3 2"))
+
+
+@pytest.mark.parametrize(
+    "directions", ["(0,2,0) (0,0,3)", "(2,0,0) (0,0,-3)", "(1.6,1.2,0) (0,0,3)", "(2,0,0) (0,3,0)"]
+)
+def test_a_slice_in_any_plane_is_read(tmp_path, directions):
+    fields = {"dimension": "2", "sizes": "2 12", "space directions": directions}
+    geometry = read_volume(written(tmp_path, VOXELS.tobytes(), **fields)).geometry
+    np.testing.assert_allclose(geometry.spacing, (2, 3, 1))
+    axes = geometry.affine[:3, :3]
+    np.testing.assert_allclose(axes[:, 2] @ axes[:, :2], 0, atol=1e-12)
+    expected = [[float(number) for number in vector.strip("() ").split(",")] for vector in directions.split(" ")]
+    np.testing.assert_allclose(axes[:, :2].T * [-1, -1, 1], expected)
+
+
+def test_only_known_versions_of_the_format_are_read(tmp_path):
+    path = written(tmp_path, VOXELS.tobytes())
+    content = path.read_bytes()
+    for magic in (b"NRRD0006", b"NRRD000x", b"NRRD0005 "):
+        path.write_bytes(content.replace(b"NRRD0005", magic))
+        with pytest.raises(WrongFormatError):
+            read_header(path)
 
 
 @given(data=st.binary(max_size=300))

@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import os
 import tempfile
 import zlib
 from pathlib import Path
@@ -13,8 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leanseg.errors import InputError
-from leanseg.volumes import read_volume
-from leanseg.volumes.errors import CorruptCompressionError, ImpossibleSizeError, TrailingDataError, TruncatedVolumeError
+from leanseg.volumes import payload, read_volume
+from leanseg.volumes.errors import (
+    CorruptCompressionError,
+    ImpossibleSizeError,
+    MissingFileError,
+    NotAFileError,
+    TrailingDataError,
+    TruncatedVolumeError,
+)
 
 VOXELS = np.random.default_rng(0).integers(-500, 500, (9, 8, 7)).astype(np.int16)
 PLAIN = nibabel.Nifti1Image(VOXELS, np.eye(4)).to_bytes()
@@ -95,3 +103,37 @@ def test_large_pieces_arrive_in_order(level):
 def test_zlib_without_a_gzip_header_is_no_gzip_file():
     with pytest.raises(InputError, match="not a gzip file"):
         read(zlib.compress(PLAIN))
+
+
+def test_millions_of_empty_members_are_no_work():
+    empty = gzip.compress(b"", mtime=0)
+    with pytest.raises(CorruptCompressionError, match="next to nothing"):
+        read(empty * 200_000 + PACKED)
+    with pytest.raises(CorruptCompressionError, match="next to nothing"):
+        read(PACKED + empty * 200_000)
+
+
+def test_a_file_of_many_members_that_hold_something_is_read():
+    voxels = np.zeros((200, 200, 200), np.uint8)
+    data = nibabel.Nifti1Image(voxels, np.eye(4)).to_bytes()
+    members = [gzip.compress(data[start : start + 4096], mtime=0) for start in range(0, len(data), 4096)]
+    assert len(members) > 1900
+    np.testing.assert_array_equal(read(b"".join(members)), voxels)
+
+
+@pytest.mark.parametrize("name", ["a\0b.nii", "a\ud800b.nii"])
+def test_a_name_that_no_file_can_have_is_the_name_of_no_file(tmp_path, name):
+    with pytest.raises(MissingFileError):
+        read_volume(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
+    path = tmp_path / "a.nii"
+    path.write_bytes(PLAIN)
+    regular = path.stat().st_mode
+    path.unlink()
+    os.mkfifo(path)
+    monkeypatch.setattr(payload, "_mode", lambda _: regular)
+    with pytest.raises(NotAFileError):
+        read_volume(path)

@@ -125,7 +125,7 @@ def test_a_file_we_may_not_open_is_refused(tmp_path, monkeypatch):
     def denied(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(os, "open", denied)
     with pytest.raises(CannotReadError, match="Permission denied"):
         read_volume(path)
 

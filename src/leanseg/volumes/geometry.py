@@ -75,7 +75,8 @@ def check_affine(path: Path, affine: NDArray[np.float64]) -> None:
     """Refuse an affine that is not finite, not invertible or whose axes are not perpendicular within 1e-3."""
     if not np.isfinite(affine).all():
         raise BrokenAffineError(path, "the affine is not finite")
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    with np.errstate(over="ignore"):
+        spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if not (np.isfinite(spacing).all() and spacing.min() > 0):
         raise BrokenAffineError(path, f"impossible spacing {' x '.join(f'{s:g}' for s in spacing)} mm")
     axes = affine[:3, :3] / spacing

@@ -43,13 +43,15 @@ VOXEL_TYPES = {
 }  # fmt: skip
 _REFUSED_TYPES = {1: "bit", 32: "complex64", 128: "RGB", 1536: "float128", 1792: "complex128", 2304: "RGBA"}
 _FIRST_VOXEL = 4  # bytes after the header, at least: the extension flag
+_LAST_FIRST_VOXEL = 1 << 26  # no header extension is as long; a stream would have to be inflated so far for nothing
+_TRANSFORM_CODES = range(6)  # nifti1.h: 0 for none, 1 to 5 for the space that a transform leads to
 
 
 def read_nifti_header(path: Path) -> Header:
     """Return the header of a .nii or .nii.gz file; the size of the file is not looked at."""
     fields = read_fields(path)
     first = float(fields["vox_offset"])
-    if not (first.is_integer() and fields.dtype.itemsize + _FIRST_VOXEL <= first < 2**40):
+    if not (first.is_integer() and fields.dtype.itemsize + _FIRST_VOXEL <= first <= _LAST_FIRST_VOXEL):
         raise BrokenHeaderError(path, f"the voxels start at byte {first:g}")
     compressed = path.name.lower().endswith(".gz")
     payload = Payload(path, compression="gzip", skipped=int(first)) if compressed else Payload(path, offset=int(first))
@@ -118,12 +120,17 @@ def _scaling(path: Path, fields: np.void) -> tuple[float, float]:
     return slope, intercept
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused with the affine
 def _affine(path: Path, fields: np.void, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    for name in ("sform_code", "qform_code"):
+        if int(fields[name]) not in _TRANSFORM_CODES:
+            raise BrokenHeaderError(path, f"{name} is {fields[name]}")
     if fields["sform_code"] > 0:
         return np.vstack([fields["srow"], [0, 0, 0, 1]]).astype(np.float64)
-    sizes = np.ones(3)
-    used = min(3, len(shape))
-    sizes[:used] = np.abs(fields["pixdim"][1 : used + 1])
+    sizes = np.abs(fields["pixdim"][1:4].astype(np.float64))
+    # An image of one or two dimensions may leave out the other sizes. Only the qform has a use for them.
+    unused = np.arange(3) >= len(shape)
+    sizes[unused & ((sizes == 0) | (fields["qform_code"] == 0))] = 1
     if not (np.isfinite(sizes).all() and sizes.min() > 0):
         raise BrokenAffineError(path, f"impossible spacing {' x '.join(f'{size:g}' for size in sizes)} mm")
     if fields["qform_code"] > 0:

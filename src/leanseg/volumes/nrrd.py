@@ -4,6 +4,7 @@ Source: "Definition of NRRD File Format", teem.sourceforge.net/nrrd/format.html.
 become RAS+ mm. A file that names no space is taken as LPS, as ITK does.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from leanseg.volumes.errors import (
 )
 from leanseg.volumes.header import Header, Payload, make_header
 from leanseg.volumes.payload import check_readable, read_start
-from leanseg.volumes.text_header import beside, numbers, required, spacings, whole_numbers
+from leanseg.volumes.text_header import add_field, beside, numbers, required, spacings, whole_numbers
 
+_MAGIC = re.compile(rb"NRRD000[1-5]\r?\n")
 _LONGEST_HEADER = 1 << 20  # segmentations of 3D Slicer carry long tables
 _TYPE_NAMES = {
     "i1": ("signed char", "int8", "int8_t"),
@@ -66,10 +68,10 @@ def read_nrrd_header(path: Path) -> Header:
 def _read_fields(path: Path) -> tuple[dict[str, str], int]:
     """Return the fields by lower-case name, and the byte after the empty line that ends them."""
     start = read_start(path, _LONGEST_HEADER)
-    if not start.startswith(b"NRRD000"):
+    if not _MAGIC.match(start):
         raise WrongFormatError(path, "a NRRD file")
     fields: dict[str, str] = {}
-    position = start.find(b"\n") + 1 or len(start)
+    position = start.find(b"\n") + 1
     while position < len(start):
         end = start.find(b"\n", position)
         end = end if end >= 0 else len(start)
@@ -78,11 +80,11 @@ def _read_fields(path: Path) -> tuple[dict[str, str], int]:
         if not line:
             return fields, position
         name, colon, value = line.partition(":")
-        if not colon and not line.startswith("#"):
+        if "\0" in line or not (colon or line.startswith("#")):
             raise BrokenHeaderError(path, f"the line {line[:60]!r}")
         # "name:=value" is a note of some program, "# ..." a comment: neither says where voxels are.
         if not (line.startswith("#") or value.startswith("=")):
-            fields[name.strip().lower().replace(" ", "")] = value.strip()
+            add_field(path, fields, name.strip().lower().replace(" ", ""), value.strip())
     if "datafile" not in fields:
         raise BrokenHeaderError(path, "it has no end")
     return fields, len(start)
@@ -100,6 +102,7 @@ def _payload(path: Path, fields: dict[str, str], first: int) -> Payload:
     return Payload(path, first, _ENCODINGS[encoding])
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused with the affine
 def _affine(path: Path, fields: dict[str, str], dimensions: int) -> NDArray[np.float64]:
     space = fields.get("space", "lps").lower()
     if space not in _TO_RAS:
@@ -135,6 +138,9 @@ def _directions(path: Path, text: str, dimensions: int) -> NDArray[np.float64]:
         values = numbers(path, "space directions", vector.replace(",", " ").strip("() "))
         axes[:, column] = 0
         axes[: len(values), column] = _of_length(path, values, "space directions")
+    if dimensions == 2 and axes[2, :2].any():  # a slice that is not axial: its normal takes the place of the third axis
+        normal = np.cross(axes[:, 0], axes[:, 1])
+        axes[:, 2] = normal / np.linalg.norm(normal)
     return axes
 
 

@@ -5,6 +5,7 @@ end of the file are checked. No bytes may follow the voxels: none of the formats
 """
 
 import contextlib
+import os
 import stat
 import zlib
 from collections.abc import Iterator
@@ -23,9 +24,12 @@ from leanseg.volumes.errors import (
 )
 from leanseg.volumes.header import Header
 
+_AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # the last one is of Windows
 GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 16
 _BEST_RATIO = 1032  # deflate never packs tighter (zlib's "technical details")
+_MOST_SMALL_MEMBERS = 1000  # of a gzip file, before they must hold as much as _SMALL_MEMBER on average
+_SMALL_MEMBER = 1 << 10  # bytes
 _WINDOW = {"gzip": 31, "zlib": 47}  # zlib's codes for a gzip stream, and for either a zlib or a gzip stream
 
 
@@ -33,17 +37,28 @@ _WINDOW = {"gzip": 31, "zlib": 47}  # zlib's codes for a gzip stream, and for ei
 def open_file(path: Path) -> Iterator[BinaryIO]:
     """Open a regular file that is not empty, or say why that is not possible."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
+        # Opening some devices does something, so they are told by their name first.
+        if not stat.S_ISREG(_mode(path)):
             raise NotAFileError(path)
-        if not status.st_size:
-            raise EmptyFileError(path)
-        with path.open("rb", buffering=0) as file:
+        # Should a pipe have taken its place since, opening would wait for the other end without O_NONBLOCK.
+        with os.fdopen(os.open(path, _AT_ONCE), "rb", buffering=0) as file:
+            status = os.fstat(file.fileno())  # of what is open, whatever has happened to its name meanwhile
+            if not stat.S_ISREG(status.st_mode):
+                raise NotAFileError(path)
+            if not status.st_size:
+                raise EmptyFileError(path)
             yield file
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(path) from error
     except OSError as error:
         raise CannotReadError(path, error) from error
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except ValueError as error:  # a name that no file can have: with a zero byte, or letters that no encoding has
+        raise MissingFileError(path) from error
 
 
 def check_readable(path: Path) -> Path:
@@ -126,6 +141,8 @@ class InflatedStream:
         self._window = _WINDOW[compression]
         self._engine = zlib.decompressobj(self._window)
         self._packed = b""
+        self._members = 1
+        self._inflated = 0
 
     def read(self, limit: int) -> bytes:
         """Return 1 to `limit` bytes, or none at the sound end of the file."""
@@ -137,6 +154,7 @@ class InflatedStream:
                 raise CorruptCompressionError(self._path, str(error)) from error
             self._packed = self._engine.unused_data if self._engine.eof else self._engine.unconsumed_tail
             if block:
+                self._inflated += len(block)
                 return block
             if not packed and not self._engine.eof:
                 raise TruncatedVolumeError(self._path)
@@ -176,5 +194,9 @@ class InflatedStream:
             return False
         if not self._packed.startswith(GZIP_MAGIC):
             raise TrailingDataError(self._path)
+        self._members += 1
+        # Millions of empty members would be hours of work in a few megabytes.
+        if self._members > _MOST_SMALL_MEMBERS + self._inflated // _SMALL_MEMBER:
+            raise CorruptCompressionError(self._path, "thousands of gzip members that hold next to nothing")
         self._engine = zlib.decompressobj(self._window)
         return True
