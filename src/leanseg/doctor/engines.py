@@ -1,0 +1,183 @@
+"""What the attempts of the engines mean: which of them may be used, and what to do about the others."""
+
+from collections.abc import Iterator, Mapping
+
+from leanseg.doctor.attempts import Attempt, End
+from leanseg.doctor.findings import Finding, good, note, problem
+from leanseg.doctor.software import INSTALL_TRAINING
+
+AREA = "engines"
+ENGINES = ("openvino", "onnxruntime", "torch")
+
+# Shares of the largest score. Sound machines differ by 3e-7 in fp32 and by 0.005 in bf16; a wrong kernel by far more.
+TOLERANCE = 1e-4
+TOLERANCE_OF_BF16 = 0.05
+
+_ROLES = {
+    "openvino": "what leanseg predicts with by default",
+    "onnxruntime": "the engine where OpenVINO cannot be used (--engine onnxruntime)",
+    "torch": "what leanseg trains with; it predicts with --engine torch",
+}
+_INSTEAD = {
+    "openvino": "predict with --engine onnxruntime until then",
+    "onnxruntime": "predict with OpenVINO, the default, until then",
+    "torch": "predict with OpenVINO, the default, until then",
+}
+_CAUSES = {
+    End.ERROR: "its installation is broken, or made for another system",
+    End.ILLEGAL: "this processor, or what a virtual machine shows of it, lacks an instruction that the library uses",
+    End.KILLED: "even a tile of a few kilobytes is too much for what memory is left",
+    End.CRASHED: "its installation is broken, or does not suit this processor",
+    End.HUNG: "its files are read from a very slow disk, or it waits for something that never comes",
+}
+
+
+def engine_findings(attempts: Mapping[str, Attempt]) -> list[Finding]:
+    """Return what the attempts of the engines mean, by their names."""
+    return [finding for engine, attempt in attempts.items() for finding in _of_engine(engine, attempt)]
+
+
+def works(attempt: Attempt) -> bool:
+    """Tell whether the engine has computed the tile on the CPU, and rightly."""
+    return attempt.computed and attempt.steps["computed"]["difference"] <= TOLERANCE
+
+
+def failure(engine: str, attempt: Attempt) -> tuple[str, str]:
+    """Return the cause of an attempt that did not end well, and what to do about it."""
+    reinstall = f"pip install --force-reinstall --no-deps {engine}"
+    if "DLL load failed" in attempt.detail:
+        return (
+            "a library of Windows that it needs is not there",
+            f"install the Visual C++ Redistributable, then {reinstall}",
+        )
+    fixes = {
+        End.ERROR: reinstall,
+        End.ILLEGAL: "in a virtual machine let it see the host's processor (QEMU: -cpu host); else use another machine",
+        End.KILLED: "close other programs, or give the container more memory (docker run --memory)",
+        End.CRASHED: reinstall,
+        End.HUNG: "run leanseg doctor again, when the files are in the system's cache",
+    }
+    return _CAUSES[attempt.end], fixes[attempt.end]
+
+
+def _of_engine(engine: str, attempt: Attempt) -> Iterator[Finding]:
+    if works(attempt):
+        computed, loaded = attempt.steps["computed"], attempt.steps["loaded"]
+        yield good(
+            AREA,
+            engine,
+            f"{loaded['version']}, {loaded['precision']}, first tile after {computed['seconds']:.1f} s",
+            f"{_ROLES[engine]}; computed one tile rightly (difference {computed['difference']:.0e})",
+            works=True,
+            **loaded,
+            **computed,
+        )
+    elif attempt.computed:
+        yield _wrong(engine, attempt)
+    elif attempt.end is End.MISSING and engine == "torch":
+        yield note(AREA, engine, "not installed", _ROLES[engine], INSTALL_TRAINING, works=False, detail=attempt.detail)
+    else:
+        yield _broken(engine, attempt)
+    if attempt.computed:
+        yield from _besides(engine, attempt)
+
+
+def _wrong(engine: str, attempt: Attempt) -> Finding:
+    difference = attempt.steps["computed"]["difference"]
+    return problem(
+        AREA,
+        engine,
+        f"{attempt.steps['loaded']['version']} computes wrong scores: they differ by {difference:.1%} of the largest",
+        f"{_ROLES[engine]}; its label maps cannot be trusted on this machine",
+        f"pip install --force-reinstall --no-deps {engine}, or another version of it; {_INSTEAD[engine]}",
+        works=False,
+        **attempt.steps["loaded"],
+        **attempt.steps["computed"],
+    )
+
+
+def _broken(engine: str, attempt: Attempt) -> Finding:
+    if attempt.end is End.MISSING:
+        module = attempt.steps["failed"]["missing"].partition(".")[0]
+        cause, fix = "a part of leanseg's core is not installed", f"pip install {module}"
+    else:
+        cause, fix = failure(engine, attempt)
+    return problem(
+        AREA,
+        engine,
+        attempt.detail,
+        f"{_ROLES[engine]}; {cause}",
+        f"{fix}; {_INSTEAD[engine]}",
+        works=False,
+        end=attempt.end,
+        detail=attempt.detail,
+    )
+
+
+def _besides(engine: str, attempt: Attempt) -> Iterator[Finding]:
+    """Yield what else an engine that computes has told."""
+    if engine == "openvino":
+        yield from _telemetry(attempt)
+        yield from _devices(attempt)
+    if engine == "torch":
+        yield _bf16(attempt)
+
+
+def _telemetry(attempt: Attempt) -> Iterator[Finding]:
+    if "telemetry" not in attempt.steps:
+        return
+    if attempt.steps["telemetry"]["loaded"]:
+        yield note(
+            AREA,
+            "telemetry",
+            "OpenVINO's telemetry client was loaded",
+            "leanseg leaves it out, but something else in this Python brought it in",
+            "opt_in_out --opt_out",
+            loaded=True,
+        )
+    else:
+        yield good(
+            AREA, "telemetry", "silent", "OpenVINO's client is not even loaded, ONNX Runtime's is off", loaded=False
+        )
+
+
+def _devices(attempt: Attempt) -> Iterator[Finding]:
+    if "devices" not in attempt.steps:
+        yield note(
+            AREA,
+            "OpenVINO devices",
+            attempt.detail,
+            "asking OpenVINO for GPUs and NPUs failed; leanseg uses its CPU device only, which works",
+            "nothing for leanseg; for other programs update the driver of this machine's GPU",
+            end=attempt.end,
+        )
+        return
+    names = attempt.steps["devices"]["names"]
+    shown = ", ".join(f"{device}: {name}" for device, name in names.items())
+    yield good(AREA, "OpenVINO devices", shown, "leanseg uses the CPU; others are named for information", devices=names)
+
+
+def _bf16(attempt: Attempt) -> Finding:
+    name = "torch in bf16"
+    if "bf16" not in attempt.steps:
+        cause, fix = failure("torch", attempt)
+        return problem(
+            AREA, name, attempt.detail, f"leanseg plan and leanseg train try bf16; {cause}", fix, end=attempt.end
+        )
+    difference = attempt.steps["bf16"]["difference"]
+    if difference <= TOLERANCE_OF_BF16:
+        return good(
+            AREA,
+            name,
+            f"works, difference {difference:.1%}",
+            "training takes it where it is faster; 8 bits of precision differ by about this much",
+            difference=difference,
+        )
+    return note(
+        AREA,
+        name,
+        f"scores differ by {difference:.0%} of the largest, or gradients are not finite",
+        "training in it would learn from wrong numbers",
+        'set "precision": "fp32" under "training" in the plan',
+        difference=difference,
+    )
