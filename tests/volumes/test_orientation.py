@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from nibabel.orientations import aff2axcodes, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 from scipy.spatial.transform import Rotation
 
-from leanseg.volumes import Geometry, check_orientation, from_orientation, orientation_spacing, to_orientation
+from leanseg.volumes import (
+    Geometry,
+    check_orientation,
+    from_orientation,
+    left_right_axis,
+    orientation_spacing,
+    to_orientation,
+)
 from leanseg.volumes.orientation import UnknownOrientationError
 
 CODES = ["".join(code) for sides in itertools.permutations(["RL", "AP", "SI"]) for code in itertools.product(*sides)]
@@ -25,6 +32,12 @@ def affine_of(code, spacing=(1.0, 2.0, 3.0), oblique=(0.0, 0.0, 0.0)):
     affine[:3, :3] = Rotation.from_euler("xyz", oblique, degrees=True).as_matrix() @ affine[:3, :3]
     affine[:3, 3] = (-7, 11, 5)
     return affine
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_only_the_left_right_axis_leads_through_the_sagittal_plane(code):
+    steps = affine_of(code)[0, :3]
+    assert [axis for axis in range(3) if steps[axis]] == [left_right_axis(code)]
 
 
 def test_there_are_48_orientations():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from leanseg.datasets.targets import Region
 from leanseg.inference import fuse, open_engine
 from leanseg.learning.export.packaging import export
 from leanseg.learning.export.parity import ParityError, compare_engines, require_parity
@@ -85,6 +86,50 @@ def test_an_engine_that_disagrees_is_named(package):
 
     with pytest.raises(ParityError, match="upside-down"):
         require_parity(compare_engines(tile, reference, [Upside()]))
+
+
+class Fixed:
+    """An engine that gives the same logits for every tile."""
+
+    name, precision = "fixed", "fp32"
+
+    def __init__(self, logits):
+        self.logits = np.array(logits, dtype=np.float32).reshape(1, 2, 4, 1, 1)
+
+    def __call__(self, tile):
+        return self.logits
+
+
+def test_regions_agree_where_all_of_them_do():
+    tile = np.zeros((1, 1, 4, 1, 1), np.float32)
+    reference = Fixed([[2, 2, -2, -2], [1, -1, 1, -1]])
+    other = Fixed([[1, -3, -1, 0.5], [3, -2, 2, -1]])  # the second and the fourth voxel are in other regions
+    agreement = {
+        regions: compare_engines(tile, reference, [other], regions=regions)["fixed"]["label_agreement"]
+        for regions in (True, False)
+    }
+    assert agreement == {True: 0.5, False: 0.25}  # as classes, only the third has the same highest score
+
+
+def test_a_package_of_regions_has_an_output_for_each_and_says_what_it_writes(plan, tmp_path):
+    regions = {"both": Region(values=(3, 7), written=3), "b": Region(values=(7,), written=7)}
+    data = plan.data.model_copy(update={"regions": regions, "ignore": 9})
+    of_regions = plan.model_copy(update={"data": data})
+    tile = np.random.default_rng(1).normal(size=(1, 2, *TILE)).astype(np.float32)
+    exported = export(of_regions, build_network(of_regions).state_dict(), tile)
+    exported.write(tmp_path / "package", {}, {})
+    package = Package.read(tmp_path / "package")
+    assert open_engine(package, "onnxruntime")(tile).shape == (1, 2, *TILE)
+    assert all(found["label_agreement"] > 0.999 for found in exported.parity.values())
+    card = package.card()
+    assert "| 3 | a |" in card
+    assert "| both | 3, 7 | 3 |" in card
+    assert "| b | 7 | 7 |" in card
+    assert "value 9" in card
+
+
+def test_a_card_of_classes_does_not_speak_of_regions(package):
+    assert "region" not in package.card()
 
 
 def test_an_absent_gpu_is_said(monkeypatch):

@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import math
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis.strategies import floats, integers, lists, sampled_from, tuples
 
 from leanseg.datasets import Dataset, fingerprint, open_dataset
 from leanseg.datasets.fingerprint import CaseFingerprint, ChannelFingerprint, ClassFingerprint, Fingerprint
+from leanseg.datasets.targets import Region
 from leanseg.errors import BudgetError, InputError
 from leanseg.inference import prepare
 from leanseg.learning import networks
@@ -122,6 +124,54 @@ def test_every_decision_is_explained():
         "Tile",
     ):
         assert decision in text
+
+
+def planned_for(changes, **how):
+    """The plan for a data set of three classes, with other targets than they are."""
+    dataset, found = scans([(40, 50, 60)] * 3, **how)
+    labels = {"background": 0, "left": 1, "right": 2, "middle": 3}
+    return make_plan(dataclasses.replace(dataset, labels=labels, **changes), found, Budget(), calibration=TWO_CORES)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "orientation", "axis"), [((1, 1, 1), "SAR", 2), ((1, 4, 1), "ASR", 2), ((4, 1, 1), "RSA", 0)]
+)
+def test_left_and_right_are_mirrored_where_the_data_set_names_its_pairs(spacing, orientation, axis):
+    made = planned_for({"left_right": (("left", "right"),)}, spacing=spacing)
+    assert made.preprocessing.orientation == orientation
+    assert made.training.augmentation.flip_axes == (axis,)
+    assert made.data.left_right == (("left", "right"),)
+    assert "Mirrored left to right: 1 pair of classes is exchanged with it." in made.explanation
+
+
+def test_left_and_right_are_mirrored_where_no_class_tells_them_apart():
+    made = planned_for({"left_right": ()})
+    assert made.training.augmentation.flip_axes == (2,)
+    assert "no class tells left from right" in " ".join(made.explanation)
+
+
+def test_nothing_is_mirrored_where_nobody_has_said_what_tells_left_from_right():
+    made = planned_for({})
+    assert made.training.augmentation.flip_axes == ()
+    assert "left_right_pairs in dataset.json" in " ".join(made.explanation)
+
+
+def test_regions_are_what_the_network_puts_out():
+    regions = {"sides": Region(values=(1, 2), written=1), "right": Region(values=(2,), written=2)}
+    made, of_classes = planned_for({"regions": regions}), planned_for({})
+    assert made.data.outputs == 2
+    assert list(made.data.regions) == ["sides", "right"]
+    assert "2 regions that may overlap" in " ".join(made.explanation)
+    assert "right (written as 2)" in " ".join(made.explanation)
+    assert made.estimates.prediction_ram < of_classes.estimates.prediction_ram  # 2 outputs instead of 4
+    assert "region" not in " ".join(of_classes.explanation)
+
+
+def test_ignored_voxels_are_planned_for_and_named():
+    made = planned_for({"ignore": 7})
+    assert made.data.ignore == 7
+    assert made.data.outputs == 4
+    assert "value 7 are ignored" in " ".join(made.explanation)
 
 
 @pytest.mark.parametrize(

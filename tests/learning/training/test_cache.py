@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from leanseg.datasets import Case
+from leanseg.datasets.targets import Region
 from leanseg.errors import InputError
 from leanseg.learning.training import cache as cache_module
 from leanseg.learning.training.cache import build_cache
@@ -45,6 +46,32 @@ def test_cached_cases_hold_normalised_images_and_class_indices(cases, plan, tmp_
         for index, voxels in enumerate(cached.foreground, start=1):
             assert (cached.labels[tuple(voxels.T)] == index).all()
             assert len(voxels) > 0
+
+
+def test_regions_are_sampled_one_by_one_and_ignored_voxels_never(cases, plan, tmp_path):
+    regions = {"both": Region(values=(5, 9), written=5), "two": Region(values=(9,), written=9)}
+    data = plan.data.model_copy(update={"labels": {**VALUES, "three": 11}, "regions": regions, "ignore": 200})
+    for case in cases:
+        labels = np.asarray(nibabel.load(case.label).dataobj).copy()
+        labels[:6] = 200
+        nibabel.save(nibabel.Nifti1Image(labels, np.eye(4)), case.label)
+    for case, cached in zip(
+        cases, build_cache(cases, plan.model_copy(update={"data": data}), tmp_path / "cache", Progress()), strict=True
+    ):
+        labels = np.asarray(nibabel.load(case.label).dataobj).transpose(2, 1, 0)
+        assert np.array_equal(np.array([0, 5, 9, 11, 200])[cached.labels], labels)
+        both, two = (labels[tuple(voxels.T)] for voxels in cached.foreground)
+        assert set(both) == {5, 9}
+        assert set(two) == {9}
+
+
+def test_other_targets_are_another_cache(cases, plan, tmp_path):
+    build_cache(cases[:1], plan, tmp_path / "cache", Progress())
+    for change in ({"regions": {"both": Region(values=(5, 9), written=5)}}, {"ignore": 10}):
+        changed = plan.model_copy(update={"data": plan.data.model_copy(update=change)})
+        before = len(list((tmp_path / "cache").iterdir()))
+        build_cache(cases[:1], changed, tmp_path / "cache", Progress())
+        assert len(list((tmp_path / "cache").iterdir())) == before + 1
 
 
 def test_large_sets_stay_on_disk_and_read_the_same(cases, plan, tmp_path, monkeypatch):

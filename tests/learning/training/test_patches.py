@@ -79,6 +79,53 @@ def test_a_patch_depends_on_its_number_and_seed_only():
     assert not torch.equal(first[11][0], first[12][0])
 
 
+@pytest.mark.parametrize("orientation", ["SAR", "SAL", "ARS", "LPI"])
+@pytest.mark.parametrize("pairs", [(("left", "right"),), (), None])
+def test_a_mirrored_patch_is_anatomically_right(orientation, pairs):
+    """Left and right differ by their side only; the image says which voxel was what before."""
+    shape = (4, 6, 8)
+    side = next(axis for axis in range(3) if orientation[axis] in "LR")
+    middle = shape[side] // 2
+    left = slice(0, middle) if orientation[side] == "R" else slice(middle, None)
+    labels = np.random.default_rng(0).choice([0, 2, 3], size=shape)  # of the right side, and 3 is the spine
+    on_the_left = labels.swapaxes(0, side)[left]
+    on_the_left[on_the_left == 2] = 1
+    image = np.random.default_rng(1).random((1, *shape), np.float32)
+    seen = set()
+    made = flipping(orientation, pairs, shape)
+    for number in range(60):
+        patch, found = (part.numpy() for part in PatchDataset([CachedCase("a", image, labels, ())], made)[number])
+        axes = next(
+            axes
+            for count in range(4)
+            for axes in itertools.combinations(range(3), count)
+            if np.array_equal(np.flip(image, [axis + 1 for axis in axes]), patch)
+        )
+        seen.add(axes)
+        expected = np.flip(labels, axes).copy()
+        if side in axes and pairs:
+            expected = np.array([0, 2, 1, 3])[expected]
+        assert np.array_equal(found, expected)
+        if pairs:
+            assert not (found.swapaxes(0, side)[left] == 2).any()
+    assert len(seen) == 8
+
+
+def flipping(orientation, pairs, shape):
+    """A plan that mirrors along all axes and does nothing else."""
+    made = plan(patch=shape, foreground_share=0)
+    flips = STILL.model_copy(update={"flip_axes": (0, 1, 2)})
+    return made.model_copy(
+        update={
+            "data": made.data.model_copy(
+                update={"labels": {"background": 0, "left": 1, "right": 2, "spine": 3}, "left_right": pairs}
+            ),
+            "preprocessing": made.preprocessing.model_copy(update={"orientation": orientation}),
+            "training": made.training.model_copy(update={"augmentation": flips}),
+        }
+    )
+
+
 def test_processes_share_the_stream_without_overlap():
     streams = [itertools.islice(ConsecutiveSampler(10, rank, 3), 4) for rank in range(3)]
     assert sorted(number for stream in streams for number in stream) == list(range(10, 22))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from leanseg import __version__
-from leanseg.plans import Plan
+from leanseg.plans import Data, Plan
 
 _CHOSEN = (
     "The validation cases also chose which weights of the training to keep, so the figures are slightly optimistic; "
@@ -21,7 +21,6 @@ def write_card(
     unseen: whether the figures come from cases that had no part in the training at all.
     """
     network = "Network" if networks == 1 else f"{networks} networks whose scores are averaged"
-    labels = "\n".join(f"| {value} | {name} |" for name, value in plan.data.labels.items())
     figures = "\n".join(f"- {name}: {figure}" for name, figure in validation.items()) or "- not validated"
     spacing = " x ".join(f"{size:g}" for size in plan.preprocessing.spacing)
     tile = " x ".join(map(str, plan.inference.tile))
@@ -35,9 +34,7 @@ def write_card(
 - Grid: {spacing} mm along {plan.preprocessing.orientation}, tiles of {tile} voxels
 - Made by leanseg {__version__}
 
-| value | label |
-|---|---|
-{labels}
+{_targets(plan.data)}
 
 ## How good it is
 {figures}
@@ -48,3 +45,16 @@ ages and diseases were not tested.
 ## Why it is as it is
 {reasons or "- the plan gives no reasons"}
 """
+
+
+def _targets(data: Data) -> str:
+    """Return what the values of a label map mean, as tables."""
+    rows = ["| value | label |", "|---|---|", *(f"| {value} | {name} |" for name, value in data.labels.items())]
+    if data.regions:
+        rows += ["", "The network finds regions, which may overlap; in label maps later ones lie over earlier ones:"]
+        rows += ["", "| region | label values | written as |", "|---|---|---|"]
+        for name, region in data.regions.items():
+            rows.append(f"| {name} | {', '.join(map(str, region.values))} | {region.written} |")
+    if data.ignore is not None:
+        rows += ["", f"Voxels of the value {data.ignore} in the label files had no part in training and scores."]
+    return "\n".join(rows)
