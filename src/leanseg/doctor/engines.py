@@ -18,11 +18,6 @@ _ROLES = {
     "onnxruntime": "the engine where OpenVINO cannot be used (--engine onnxruntime)",
     "torch": "what leanseg trains with; it predicts with --engine torch",
 }
-_INSTEAD = {
-    "openvino": "predict with --engine onnxruntime until then",
-    "onnxruntime": "predict with OpenVINO, the default, until then",
-    "torch": "predict with OpenVINO, the default, until then",
-}
 _CAUSES = {
     End.ERROR: "its installation is broken, or made for another system",
     End.ILLEGAL: "this processor, or what a virtual machine shows of it, lacks an instruction that the library uses",
@@ -34,7 +29,9 @@ _CAUSES = {
 
 def engine_findings(attempts: Mapping[str, Attempt]) -> list[Finding]:
     """Return what the attempts of the engines mean, by their names."""
-    return [finding for engine, attempt in attempts.items() for finding in _of_engine(engine, attempt)]
+    return [
+        finding for engine, attempt in attempts.items() for finding in _of_engine(engine, attempt, _instead(attempts))
+    ]
 
 
 def works(attempt: Attempt) -> bool:
@@ -60,7 +57,13 @@ def failure(engine: str, attempt: Attempt) -> tuple[str, str]:
     return _CAUSES[attempt.end], fixes[attempt.end]
 
 
-def _of_engine(engine: str, attempt: Attempt) -> Iterator[Finding]:
+def _instead(attempts: Mapping[str, Attempt]) -> str:
+    """Return what to do until a broken engine is mended: nothing helps where none works."""
+    sound = [engine for engine, attempt in attempts.items() if works(attempt)]
+    return f"; predict with --engine {sound[0]} until then" if sound else ""
+
+
+def _of_engine(engine: str, attempt: Attempt, instead: str) -> Iterator[Finding]:
     if works(attempt):
         computed, loaded = attempt.steps["computed"], attempt.steps["loaded"]
         yield good(
@@ -73,30 +76,30 @@ def _of_engine(engine: str, attempt: Attempt) -> Iterator[Finding]:
             **computed,
         )
     elif attempt.computed:
-        yield _wrong(engine, attempt)
+        yield _wrong(engine, attempt, instead)
     elif attempt.end is End.MISSING and engine == "torch":
         yield note(AREA, engine, "not installed", _ROLES[engine], INSTALL_TRAINING, works=False, detail=attempt.detail)
     else:
-        yield _broken(engine, attempt)
+        yield _broken(engine, attempt, instead)
     if attempt.computed:
         yield from _besides(engine, attempt)
 
 
-def _wrong(engine: str, attempt: Attempt) -> Finding:
+def _wrong(engine: str, attempt: Attempt, instead: str) -> Finding:
     difference = attempt.steps["computed"]["difference"]
     return problem(
         AREA,
         engine,
         f"{attempt.steps['loaded']['version']} computes wrong scores: they differ by {difference:.1%} of the largest",
         f"{_ROLES[engine]}; its label maps cannot be trusted on this machine",
-        f"pip install --force-reinstall --no-deps {engine}, or another version of it; {_INSTEAD[engine]}",
+        f"pip install --force-reinstall --no-deps {engine}, or another version of it{instead}",
         works=False,
         **attempt.steps["loaded"],
         **attempt.steps["computed"],
     )
 
 
-def _broken(engine: str, attempt: Attempt) -> Finding:
+def _broken(engine: str, attempt: Attempt, instead: str) -> Finding:
     if attempt.end is End.MISSING:
         module = attempt.steps["failed"]["missing"].partition(".")[0]
         cause, fix = "a part of leanseg's core is not installed", f"pip install {module}"
@@ -107,7 +110,7 @@ def _broken(engine: str, attempt: Attempt) -> Finding:
         engine,
         attempt.detail,
         f"{_ROLES[engine]}; {cause}",
-        f"{fix}; {_INSTEAD[engine]}",
+        f"{fix}{instead}",
         works=False,
         end=attempt.end,
         detail=attempt.detail,
