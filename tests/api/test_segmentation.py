@@ -20,7 +20,7 @@ REGIONS = {"whole": (1, 2, 300), "core": (1, 300), "enhancing": (300,)}
 
 def segmentation(array, targets=CLASSES, affine=None, files=()):
     geometry = Geometry(array.shape, np.diag([0.5, 2.0, 3.0, 1.0]) if affine is None else affine)
-    return Segmentation(array, geometry, LABELS, targets, "engine 1.0", "fp32", 0.5, files)
+    return Segmentation(array, geometry, LABELS, targets, None, "engine 1.0", "fp32", 0.5, files)
 
 
 label_maps = arrays(np.uint16, (3, 4, 2), elements=st.sampled_from([0, 1, 2, 300]))

@@ -1,13 +1,41 @@
 """How good are these label maps: `leanseg.evaluate`."""
 
+import math
+import os
 from pathlib import Path
+from typing import overload
 
+from leanseg.api.images import Pair, SpatialImage, image_of
 from leanseg.api.paths import PathLike, path_or_none
+from leanseg.api.segmentation import Segmentation
+from leanseg.errors import InputError
 from leanseg.evaluation import Evaluation
 from leanseg.evaluation import evaluate as judge
+from leanseg.evaluation.cohort import ToleranceError
+from leanseg.evaluation.meaning import Meaning
+from leanseg.evaluation.scores import FIXED_TOLERANCE, Ruler, Scores, score_case
 from leanseg.progress import Progress
+from leanseg.volumes import Volume, read_labels, require_same_grid
+
+LabelMap = PathLike | Pair | SpatialImage | Volume
 
 
+class NotJudgedSoError(InputError):
+    """Folders are judged into a report, a Segmentation is judged at once; something between the two was asked for."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            what=reason,
+            why="a report is about the label maps in a folder; one Segmentation gives its scores at once",
+            fix="give two folders and `out`, or a Segmentation and one reference without `out`",
+        )
+
+
+@overload
+def evaluate(predictions: Segmentation, references: LabelMap, *, tolerance: float = 2.0) -> dict[str, Scores]: ...
+
+
+@overload
 def evaluate(
     predictions: PathLike,
     references: PathLike,
@@ -17,8 +45,38 @@ def evaluate(
     images: PathLike | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
-) -> Evaluation:
-    """Judge a folder of predicted label maps by true ones, and write the report into the folder `out`."""
+) -> Evaluation: ...
+
+
+def evaluate(
+    predictions: PathLike | Segmentation,
+    references: LabelMap,
+    out: PathLike | None = None,
+    *,
+    tolerance: float = 2.0,
+    images: PathLike | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Evaluation | dict[str, Scores]:
+    """Judge predicted label maps by true ones.
+
+    Of two folders (references may be a data set) the report is written into the folder `out`, as `leanseg evaluate`
+    does: cases are matched by file name, `images` is a folder of scans to show behind the pictures, `overwrite`
+    replaces an earlier report. Cases that fail are in the result's `failures`.
+
+    Of a Segmentation and one reference on its grid (a path, (array, affine), an image of nibabel or a Volume) the
+    scores are returned: name of a class or region -> name of a score -> its value, NaN where it is not counted.
+
+    tolerance: that of surface Dice in mm, beside the fixed 1 mm. Raises InputErrors.
+    """
+    if isinstance(predictions, Segmentation):
+        if out is not None:
+            raise NotJudgedSoError("a Segmentation was given together with `out`")
+        return _scores(predictions, _reference(references), tolerance)
+    if out is None:
+        raise NotJudgedSoError("a folder of predictions was given without `out`")
+    if not isinstance(references, str | os.PathLike):
+        raise NotJudgedSoError(f"a folder of predictions was given with {type(references).__name__} as references")
     return judge(
         Path(predictions),
         Path(references),
@@ -28,3 +86,20 @@ def evaluate(
         overwrite=overwrite,
         progress=progress,
     )
+
+
+def _reference(given: LabelMap) -> Volume:
+    if isinstance(given, str | os.PathLike):
+        return read_labels(Path(given))
+    image = image_of(given)
+    return Volume(image.labels(), image.geometry, Path(image.name))
+
+
+def _scores(found: Segmentation, reference: Volume, tolerance: float) -> dict[str, Scores]:
+    if not (math.isfinite(tolerance) and tolerance > 0):
+        raise ToleranceError(tolerance)
+    place = reference.path or Path("reference")
+    require_same_grid(place, reference.geometry, Path("segmentation"), found.geometry)
+    meaning = Meaning(found.targets, found.ignore, frozenset(found.labels.values()))
+    ruler = Ruler.of(found.array.shape, reference.geometry.spacing, sorted({FIXED_TOLERANCE, tolerance}))
+    return score_case(found.array, reference.array, meaning, ruler)[0]

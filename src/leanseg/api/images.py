@@ -10,10 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from leanseg.errors import InputError
 from leanseg.volumes import Geometry, NotFiniteError, Volume, default_max_voxels
-from leanseg.volumes.errors import BrokenAffineError, TooManyVoxelsError, UnsupportedVoxelTypeError
+from leanseg.volumes.errors import (
+    BrokenAffineError,
+    NotLabelsError,
+    SeveralFramesError,
+    TooManyVoxelsError,
+    UnsupportedVoxelTypeError,
+)
 from leanseg.volumes.geometry import check_affine
 
 _LAST_ROW = (0.0, 0.0, 0.0, 1.0)
+_WHOLE = 1e-3  # how far off a label may be: as in files, whose scaling rounds
 
 
 @runtime_checkable
@@ -29,7 +36,14 @@ class SpatialImage(Protocol):
         """Where they lie; None where nobody knows."""
 
 
-Pair = tuple[ArrayLike, ArrayLike]
+class Array(Protocol):
+    """An array of numpy, or whatever numpy can take for one, such as a tensor on the CPU."""
+
+    def __array__(self) -> NDArray[Any]:
+        """Return it as numpy's."""
+
+
+Pair = tuple[Array, ArrayLike]
 
 
 class NotAnImageError(InputError):
@@ -87,6 +101,20 @@ class Image:
         if values.ndim == 3:
             return values[None]
         return values if self.channels_first else np.moveaxis(values, -1, 0)
+
+    def labels(self) -> NDArray[np.integer[Any]]:
+        """Return the label values (X, Y, Z), as `leanseg.volumes.read_labels` does for files."""
+        if len(self.shape) != 3:
+            raise SeveralFramesError(Path(self.name), self.channels)
+        values = self.values()
+        if values.dtype.kind == "f":
+            with np.errstate(invalid="ignore"):
+                off = ~(np.abs(values - np.rint(values)) <= _WHOLE)  # NaN and infinity, too
+            if off.any():
+                raise NotLabelsError(Path(self.name), float(values[off][0]))
+            values = np.rint(values).astype(np.int64)
+        labels: NDArray[np.integer[Any]] = values.astype(np.uint8) if values.dtype.kind == "b" else values
+        return labels
 
 
 def image_of(given: object) -> Image:

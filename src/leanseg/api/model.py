@@ -84,6 +84,7 @@ class Model:
             geometry=geometry,
             labels=dict(data.labels),
             targets=dict(data.targets),
+            ignore=data.ignore,
             engine=self.engine.name,
             precision=self.engine.precision,
             seconds=sum(stopwatch.seconds.values()),

@@ -46,14 +46,15 @@ class Segmentation:
     """Label values (X, Y, Z) on the scan's own grid.
 
     labels: name -> value in `array`, background included. targets: what was segmented, name -> values that count as
-    it: the labels without the background, or the plan's regions. seconds: to read and label the scan. engine,
-    precision: what computed the network, and how.
+    it: the labels without the background, or the plan's regions. ignore: value in references of voxels that nobody has
+    judged. engine, precision: what computed the network, and how. seconds: to read and label the scan.
     """
 
     array: NDArray[np.integer[Any]]
     geometry: Geometry
     labels: dict[str, int]
     targets: Targets
+    ignore: int | None
     engine: str
     precision: str
     seconds: float

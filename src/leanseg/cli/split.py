@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leanseg.cli.named_dataset import open_named
+from leanseg.api.named_dataset import open_named
 from leanseg.cli.options import (
     DatasetArgument,
     ImagesOption,

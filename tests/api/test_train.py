@@ -1,0 +1,94 @@
+"""leanseg.train refuses at once what cannot work, and trains what the command trains."""
+
+import json
+import time
+
+import nibabel
+import numpy as np
+import pytest
+
+import leanseg
+from leanseg.api.choices import ContradictionError, TooFewError
+from leanseg.learning.jobs.run_folder import NoEndError
+from leanseg.plans import write_plan
+from leanseg.plans.budget import UnusableBudgetError
+from leanseg.storage import OutputNotEmptyError
+
+RESUMED = {
+    "fold": 0,
+    "device": "cpu",
+    "ram": "4GB",
+    "options": {"alpha": 0.25},
+    "splits": "splits.json",
+    "plan": "plan.json",
+    "network": "unet2d",
+    "overwrite": True,
+}
+
+
+@pytest.mark.parametrize("option", RESUMED)
+def test_a_resumed_run_keeps_what_it_was_started_with(option, tmp_path):
+    with pytest.raises(ContradictionError) as refused:
+        leanseg.train(tmp_path / "nowhere", out=tmp_path / "run", resume=True, **{option: RESUMED[option]})
+    assert f"--resume and --{option.removesuffix('s') if option == 'options' else option}" in refused.value.what
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"plan": "plan.json", "network": "unet2d"}, ContradictionError),
+        ({"minutes": 1, "steps": 1}, ContradictionError),
+        ({"steps": 0}, TooFewError),
+        ({"minutes": -1}, UnusableBudgetError),
+        ({"minutes": float("nan")}, UnusableBudgetError),
+        ({"ram": "much", "steps": 1}, UnusableBudgetError),
+        ({}, NoEndError),
+        ({"fold": 1}, NoEndError),
+        ({"resume": True}, leanseg.InputError),
+        ({"plan": "nowhere.json", "steps": 1}, leanseg.InputError),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_read(options, error, tmp_path):
+    with pytest.raises(error) as refused:
+        leanseg.train(tmp_path / "no-such-data", out=tmp_path / "run", **options)
+    assert "no-such-data" not in refused.value.what
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises((OutputNotEmptyError, leanseg.InputError)):
+            leanseg.train(tmp_path / "nowhere", out=tmp_path / "run", steps=1, overwrite=overwrite)
+    assert (tmp_path / "run" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_plan_is_an_object_or_its_file(balls, plan, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr("leanseg.learning.jobs.training.start", lambda *given, **options: started.append(given))
+    write_plan(tmp_path / "plan.json", plan)
+    for named in (plan, tmp_path / "plan.json", str(tmp_path / "plan.json")):
+        leanseg.train(balls, out=tmp_path / "run", plan=named, steps=2, device="cpu")
+    assert [planned for _, planned, *_ in started] == [plan] * 3
+
+
+@pytest.mark.slow
+def test_a_plan_is_trained_judged_and_predicts(balls, plan, tmp_path):
+    outcome = leanseg.train(balls, out=str(tmp_path / "run"), plan=plan, steps=2, fold=1, device="cpu")
+    assert outcome.record.fold == 1
+    assert outcome.record.state == "done"
+    assert outcome.evaluation.folder == tmp_path / "run" / "validation" / "report"
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["steps"] == 2
+    scan = balls / "images" / "ball0.nii.gz"
+    found = leanseg.predict(outcome.folder.package, scan)
+    torch_found = leanseg.predict(outcome.folder.package, scan, engine="torch", device="cpu")
+    assert torch_found.engine == "torch"
+    assert (found.array == torch_found.array).mean() > 0.99
+    np.testing.assert_array_equal(found.affine, nibabel.load(scan).affine)
+
+
+@pytest.mark.slow
+def test_time_that_has_passed_before_counts(balls, plan, tmp_path):
+    with pytest.raises(leanseg.BudgetError):
+        leanseg.train(balls, out=tmp_path / "run", plan=plan, minutes=1, began=time.monotonic() - 60)
