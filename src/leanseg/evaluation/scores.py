@@ -93,7 +93,7 @@ def _score_target(
 
 
 def _mask(labels: Labels, values: Sequence[int]) -> Mask:
-    mask: Mask = np.zeros(labels.shape, dtype=np.bool_)
+    mask: Mask = np.zeros_like(labels, dtype=np.bool_)  # in the order of the labels in memory
     for value in values:
         mask |= labels == value
     return mask
