@@ -79,4 +79,4 @@ def test_the_scale_bar_is_round_and_fits():
     planes = cut_planes(labels, labels, ORIENTATIONS["RAS"], CLASSES)
     narrowest = min(plane.size[1] for plane in planes)
     assert scale_bar(planes) in (5, 10)
-    assert scale_bar(planes) <= narrowest / 2
+    assert scale_bar(planes) <= 0.4 * narrowest

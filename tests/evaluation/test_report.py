@@ -52,11 +52,11 @@ def rows_of(out):
         return {(row["case"], row["class"]): row for row in csv.DictReader(file)}
 
 
-def test_the_report_holds_every_case_and_class_and_three_pictures(folders):
+def test_the_report_holds_every_case_and_class_a_page_and_three_pictures(folders):
     evaluate(*folders)
     out = folders[-1]
     assert sorted(path.name for path in out.iterdir()) == [
-        *("best.png", "median.png", "metrics.csv", "metrics.json", "worst.png")
+        *("best.png", "median.png", "metrics.csv", "metrics.json", "report.html", "worst.png")
     ]
     assert set(rows_of(out)) == {(case, f"label_{value}") for case in "abcde" for value in (1, 2)}
 

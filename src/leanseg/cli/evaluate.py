@@ -44,8 +44,8 @@ def evaluate(
     """Judge predicted label maps by true ones.
 
     Dice, IoU, HD95, surface Dice, sensitivity, specificity and volume. Cases are matched by file name. The report is a
-    folder with metrics.csv, metrics.json and pictures of the best, median and worst case. Missing predictions count as
-    failures: exit code 4 then.
+    folder with report.html to look at, metrics.csv, metrics.json and pictures of the best, median and worst case.
+    Missing predictions count as failures: exit code 4 then.
 
     Example: leanseg evaluate label-maps references -o report
     """
@@ -61,7 +61,9 @@ def evaluate(
         show_json(report.record)
     else:
         show_evaluation(report)
-        close(report.folder, ", ".join(("metrics.csv", "metrics.json", *report.figures.values())))
+        close(
+            report.folder, ", ".join((report.record["report"], "metrics.csv", "metrics.json", *report.figures.values()))
+        )
     if report.failures:
         # Told, not raised: with --json the failures are in what was printed, and a second document would break it.
         tell(CasesFailedError(len(report.failures), len(report.cohort.results)))

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leanseg.datasets import Targets, classes_in, in_order
 from leanseg.errors import InputError
@@ -27,7 +29,7 @@ from leanseg.evaluation.scores import (
 from leanseg.evaluation.statistics import Summary, summarise
 from leanseg.machine import cores
 from leanseg.progress import Progress
-from leanseg.volumes import Volume, read_labels, require_same_grid
+from leanseg.volumes import Volume, read_frames, read_labels, require_same_grid
 
 # Reading and measuring release Python's lock most of the time; each worker holds one case.
 _MOST_WORKERS = 4
@@ -143,6 +145,13 @@ def read_pair(pair: Pair) -> tuple[Volume, Volume]:
     """Return prediction and reference of a case. Raises an InputError when either is missing, broken or elsewhere."""
     reference = read_labels(pair.reference)
     return _read_prediction(pair, reference), reference
+
+
+def read_scan(path: Path, reference: Volume) -> NDArray[Any]:
+    """Return the first channel (X, Y, Z) of a scan. Raises an InputError unless it lies on the reference's grid."""
+    frames, geometry = read_frames(path, nan=0.0)
+    require_same_grid(reference.path or Path("reference"), reference.geometry, path, geometry)
+    return frames if frames.ndim == 3 else frames[..., 0]
 
 
 def _measure_all(

@@ -101,9 +101,9 @@ def grey_window(image: NDArray[Any]) -> tuple[float, float]:
 
 
 def scale_bar(planes: Sequence[Plane]) -> int:
-    """Return a round length in mm that fits into half of the narrowest plane."""
+    """Return a round length in mm, at most two fifths of the narrowest plane: a letter stands in its middle."""
     narrowest = min(plane.size[1] for plane in planes)
-    return max([mm for mm in (1, 2, 5, 10, 20, 50, 100) if mm <= narrowest / 2], default=1)
+    return max([mm for mm in (1, 2, 5, 10, 20, 50, 100) if mm <= 0.4 * narrowest], default=1)
 
 
 def _kinds(targets: Targets) -> dict[int, int]:

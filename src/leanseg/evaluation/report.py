@@ -1,4 +1,4 @@
-"""The report on a cohort: a folder with metrics.csv, metrics.json and pictures of the best, median and worst case."""
+"""The report on a cohort: a folder with report.html, metrics.csv, metrics.json and pictures of three cases."""
 
 import csv
 import json
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from leanseg import __version__
 from leanseg.datasets import Dataset, Targets
 from leanseg.errors import InputError
-from leanseg.evaluation.cohort import CaseResult, Cohort, measure_cohort, read_pair
+from leanseg.evaluation.cohort import CaseResult, Cohort, measure_cohort, read_pair, read_scan
 from leanseg.evaluation.conventions import CONVENTIONS
 from leanseg.evaluation.meaning import judged
+from leanseg.evaluation.page import write_page
 from leanseg.evaluation.pairing import Pairing, find_pairs, root_of
 from leanseg.evaluation.scores import VOLUME_NAMES, score_names
 from leanseg.evaluation.statistics import Summary
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used, whole_folder, write_json
-from leanseg.volumes import Volume, read_frames, require_same_grid
+
+_PAGE = "report.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ def evaluate(
         record = _record(cohort, predictions, root, seed, figures)
         _write_csv(cohort, folder / "metrics.csv")
         write_json(folder / "metrics.json", record)
+        write_page(cohort, folder / _PAGE, predictions=predictions, references=root, seed=seed, progress=progress)
     return Evaluation(cohort=cohort, folder=out, figures=figures, record=record)
 
 
@@ -156,6 +157,7 @@ def _record(cohort: Cohort, predictions: Path, references: Path, seed: int, figu
         "ignored_predictions": [path.name for path in cohort.ignored],
         "voxels_without_a_class": {result.pair.name: result.unnamed for result in cohort.results if result.unnamed},
         "figures": figures,
+        "report": _PAGE,
         "conventions": CONVENTIONS,
     }
 
@@ -201,7 +203,7 @@ def _draw_case(result: CaseResult, rank: str, cohort: Cohort, path: Path, progre
     image = None
     if result.pair.image is not None:
         try:
-            image = _read_scan(result.pair.image, reference)
+            image = read_scan(result.pair.image, reference)
         except InputError as error:
             progress.note(f"{rank} case {result.pair.name} is drawn without its scan: {error.what}")
     shown = judged(prediction.array, reference.array, cohort.ignore)
@@ -209,10 +211,3 @@ def _draw_case(result: CaseResult, rank: str, cohort: Cohort, path: Path, progre
     title = f"{rank.capitalize()} case: {result.pair.name}"
     dice = {name: scores["dice"] for name, scores in result.scores.items()}
     draw_overlay(overlay, path, title=title, dice=dice)
-
-
-def _read_scan(path: Path, reference: Volume) -> NDArray[Any]:
-    """Return the first channel (X, Y, Z) of a scan that lies on the reference's grid."""
-    frames, geometry = read_frames(path, nan=0.0)
-    require_same_grid(reference.path or Path("reference"), reference.geometry, path, geometry)
-    return frames if frames.ndim == 3 else frames[..., 0]

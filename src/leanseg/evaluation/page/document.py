@@ -1,0 +1,133 @@
+"""The page as a whole: one file with its own style and script, which asks nothing of the network.
+
+Its policy allows what it holds: this script by its hash, style, and pictures within the file. Without the script it
+reads the same; tables keep their order then, and every layer of the pictures is shown.
+"""
+
+import base64
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from leanseg import __version__
+from leanseg.evaluation.cohort import Cohort
+from leanseg.evaluation.conventions import CONVENTIONS
+from leanseg.evaluation.page.distribution import distribution
+from leanseg.evaluation.page.gallery import Gallery, gallery_of
+from leanseg.evaluation.page.makers import makers_of
+from leanseg.evaluation.page.markup import Html, element, escape, join
+from leanseg.evaluation.page.score_tables import case_table, target_table
+from leanseg.evaluation.page.sentences import account_of
+from leanseg.evaluation.page.summary import summary
+from leanseg.evaluation.page.wording import count, noun_of
+from leanseg.progress import Progress
+
+_TERMS = {"hd95": "HD95", "nsd": "NSD"}
+
+
+def write_page(
+    cohort: Cohort, path: Path, *, predictions: Path, references: Path, seed: int, progress: Progress
+) -> None:
+    """Write the report on `cohort` to `path`. `predictions` and `references` are named in it; `seed` as for evaluate.
+
+    Cases are read again for their pictures, one at a time. Raises an InputError where one cannot be read any more.
+    """
+    path.write_text(page(cohort, predictions, references, seed, progress), encoding="utf-8")
+
+
+def page(cohort: Cohort, predictions: Path, references: Path, seed: int, progress: Progress) -> str:
+    """Return the report on `cohort` as HTML."""
+    gallery = gallery_of(cohort, progress)
+    script = _part("page.js")
+    account = account_of(cohort, makers_of([result.pair for result in cohort.results]), seed)
+    sections = {
+        "Summary": summary(cohort, account),
+        f"Scores by {noun_of(cohort)}": target_table(cohort),
+        "Distribution": distribution(cohort, gallery.places),
+        "Worst cases first": _pictures(gallery, cohort),
+        "All cases": case_table(cohort, gallery.places),
+        "How to read this": _conventions(),
+    }
+    shown = {title: body for title, body in sections.items() if body is not None}
+    return Template(_part("page.html")).substitute(
+        policy=escape(_policy(script)),
+        version=escape(__version__),
+        title=escape(f"Evaluation of {predictions.name}"),
+        style=_part("page.css"),
+        script=script,
+        predictions=escape(str(predictions)),
+        references=escape(str(references)),
+        links=join(element("li", element("a", title, href=f"#{_anchor(title)}")) for title in shown),
+        sections=join(_section(title, body) for title, body in shown.items()),
+    )
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(script: str) -> str:
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+def _section(title: str, body: Html) -> Html:
+    anchor = _anchor(title)
+    heading = element("h2", title, id=f"{anchor}-heading")
+    return element("section", heading, body, id=anchor, aria_labelledby=f"{anchor}-heading")
+
+
+def _pictures(gallery: Gallery, cohort: Cohort) -> Html | None:
+    if not gallery.places:
+        return None
+    shown, ranked = len(gallery.places), len(cohort.ranked())
+    which = f"The worst {shown:,} of {count(ranked, 'case')}" if shown < ranked else "All cases that could be judged"
+    scans = any(result.pair.image is not None for result in cohort.results)
+    return join(
+        [
+            element(
+                "p",
+                f"{which}, by the mean of their Dice. Each plane is the slice with most foreground, as a radiologist "
+                "hangs it: the patient's right is on the left. What is missed lies within the solid line of the "
+                "reference, what is added within the dashed line of the prediction.",
+                class_="note",
+            ),
+            _layers(several=len(cohort.targets) > 1, noun=noun_of(cohort), scans=scans),
+            element("button", "Open all cases", type="button", class_="open-all", hidden=True),
+            element("div", gallery.cards, class_="cases"),
+        ]
+    )
+
+
+def _layers(*, several: bool, noun: str, scans: bool) -> Html:
+    """Return the legend of the pictures; the script gives each entry its box to hide and show the layer."""
+    layers = {
+        **({"scan": "scan"} if scans else {}),
+        "reference": "reference",
+        "prediction": "prediction",
+        "found": "found",
+        "missed": "missed",
+        "added": "added",
+        **({"wrong": f"wrong {noun}"} if several else {}),
+    }
+    entries = (
+        element("li", element("label", element("span", class_=f"swatch {layer}"), text), data_layer=layer)
+        for layer, text in layers.items()
+    )
+    return element("ul", *entries, class_="layers", aria_label="Layers of the pictures")
+
+
+def _conventions() -> Html:
+    entries = (
+        element("div", element("dt", _TERMS.get(key, key.replace("_", " ").capitalize())), element("dd", text))
+        for key, text in CONVENTIONS.items()
+    )
+    return element("details", element("summary", "What each number means"), element("dl", *entries), class_="terms")

@@ -1,0 +1,287 @@
+"""What the numbers say, in sentences that hold for every input: none claims more than its cases can carry.
+
+A claim about the cohort (an error of volume, a relation with volume) needs ten cases, because intervals are too narrow
+below, and a relation must hold after Bonferroni's correction for the number of targets asked.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanseg.evaluation.cohort import CaseResult, Cohort
+from leanseg.evaluation.page.makers import Maker
+from leanseg.evaluation.page.rank_correlation import RankCorrelation, rank_correlation
+from leanseg.evaluation.page.wording import (
+    count,
+    has_interval,
+    listed,
+    millimetres,
+    noun_of,
+    percent,
+    plural,
+    share,
+)
+from leanseg.evaluation.scores import nsd_name
+from leanseg.evaluation.statistics import Summary, mean_intervals
+
+ENOUGH_CASES = 10
+LOW_DICE = 0.7
+_LEVEL = 0.05
+_CLAIMS = 4  # of one kind; the rest is counted
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What was judged, what was found, and what to keep in mind: sentences, some lists may be empty."""
+
+    judged: tuple[str, ...]
+    found: tuple[str, ...]
+    cautions: tuple[str, ...]
+
+
+def account_of(cohort: Cohort, makers: Counter[Maker], seed: int) -> Account:
+    """Put `cohort` into words. `makers` counts the predictions by what made them; `seed` is that of the intervals."""
+    judged = [result for result in cohort.results if result.failure is None]
+    return Account(
+        judged=(*_what_was_judged(cohort, judged), *_who_made_it(makers, cohort)),
+        found=(
+            *_overall(cohort),
+            *_best_and_worst(cohort),
+            *_low_cases(judged),
+            *_surfaces(cohort),
+            *_volume_errors(cohort, judged, seed),
+            *_relations(cohort),
+        ),
+        cautions=(*_about_intervals(cohort), *_about_coverage(cohort), *_about_files(cohort)),
+    )
+
+
+def dice_and_volume(cohort: Cohort, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64], list[CaseResult]]:
+    """Return Dice (n,), volume in the reference in mm^3 (n,) and the n cases whose reference has the target `name`."""
+    dice, volumes, cases = [], [], []
+    for result in cohort.results:
+        scores = result.scores.get(name, {})
+        pair = scores.get("dice", math.nan), scores.get("reference_volume_mm3", math.nan)
+        if math.isfinite(pair[0]) and pair[1] > 0:
+            dice.append(pair[0])
+            volumes.append(pair[1])
+            cases.append(result)
+    return np.array(dice), np.array(volumes), cases
+
+
+def relation_of(cohort: Cohort, name: str) -> RankCorrelation | None:
+    """Return how Dice goes with volume over the judged cases that have the target `name`; None where too few have."""
+    dice, volumes, cases = dice_and_volume(cohort, name)
+    judged = np.array([result.failure is None for result in cases], dtype=bool)
+    if judged.sum() < ENOUGH_CASES:
+        return None
+    return rank_correlation(volumes[judged], dice[judged])
+
+
+def _what_was_judged(cohort: Cohort, judged: Sequence[CaseResult]) -> Iterator[str]:
+    targets = f"{count(len(cohort.targets), noun_of(cohort))}: {listed(list(cohort.targets))}"
+    all_cases, failed = len(cohort.results), len(cohort.failures)
+    if not judged:
+        which = "The only case" if all_cases == 1 else f"Each of the {all_cases:,} cases"
+        yield f"{which} failed; it was to be judged for {targets}."
+    elif failed:
+        yield f"{len(judged):,} of {count(all_cases, 'case')} could be judged, for {targets}."
+    else:
+        which = "One case was" if all_cases == 1 else f"All {all_cases:,} cases were"
+        yield f"{which} judged, for {targets}."
+    unscored = sum(not result.scores for result in cohort.failures)
+    if failed > unscored:
+        number = failed - unscored
+        does = "1 case failed and counts" if number == 1 else f"{number:,} cases failed and count"
+        yield f"{does} with the worst scores."
+    if unscored:
+        whose = "1 case counts" if unscored == 1 else f"{unscored:,} cases count"
+        yield f"{whose} nowhere, because the reference cannot be read."
+
+
+def _who_made_it(makers: Counter[Maker], cohort: Cohort) -> Iterator[str]:
+    predictions = sum(result.pair.prediction is not None for result in cohort.results)
+    if not makers:
+        return
+    whose = "The predictions" if makers.total() == predictions else f"{makers.total():,} of {predictions:,} predictions"
+    if len(makers) == 1:
+        (maker,) = makers
+        were = "was" if predictions == 1 else "were"
+        yield f"{'The prediction' if predictions == 1 else whose} {were} made by {maker}, as the sidecars say."
+    else:
+        yield f"{whose} were made in {len(makers)} different ways, as the sidecars say: {_ways(makers)}."
+
+
+def _ways(makers: Counter[Maker]) -> str:
+    return "; ".join(f"{number:,} by {maker}" for maker, number in makers.most_common(3)) + (
+        f"; {len(makers) - 3} more" if len(makers) > 3 else ""
+    )
+
+
+def _overall(cohort: Cohort) -> Iterator[str]:
+    dice = cohort.foreground["dice"]
+    noun = noun_of(cohort)
+    if dice.n == 0:
+        yield f"Dice is counted in no case: no {noun} was found in any reference or prediction that could be compared."
+        return
+    several = len(cohort.targets) > 1
+    if dice.n == 1:
+        over = f", the mean over its {plural(noun)}," if several else ""
+        yield f"Dice in the only case that counts{over} is {share(dice.mean)}."
+        return
+    over = f" and their {plural(noun)}" if several else ""
+    failed = ", failed ones included," if any(result.scores for result in cohort.failures) else ""
+    yield f"The mean Dice over {count(dice.n, 'case')}{over}{failed} is {share(dice.mean)}{_interval(dice)}."
+
+
+def _best_and_worst(cohort: Cohort) -> Iterator[str]:
+    counted = {name: scores["dice"] for name, scores in cohort.summaries.items() if scores["dice"].n}
+    if len(counted) < 2:
+        return
+    ranked = sorted(counted, key=lambda name: counted[name].mean)
+    worst, best = ranked[0], ranked[-1]
+    low, high = counted[worst], counted[best]
+    noun = noun_of(cohort)
+    if share(low.mean) == share(high.mean):
+        every = "Both" if len(counted) == 2 else f"All {len(counted)}"
+        yield f"{every} {plural(noun)} have the same mean Dice, {share(low.mean)}."
+        return
+    sentence = (
+        f"The best mean Dice is that of {best}, {share(high.mean)}{_interval(high)}; "
+        f"the worst that of {worst}, {share(low.mean)}{_interval(low)}"
+    )
+    overlapping = has_interval(low) and has_interval(high) and low.high >= high.low
+    yield f"{sentence}; their intervals overlap." if overlapping else f"{sentence}."
+
+
+def _low_cases(judged: Sequence[CaseResult]) -> Iterator[str]:
+    dice = {result.pair.name: result.foreground.get("dice", math.nan) for result in judged}
+    counted = {name: value for name, value in dice.items() if math.isfinite(value)}
+    if len(counted) < 2:
+        return
+    worst = min(counted, key=counted.__getitem__)
+    # As shown, not as computed: 0.69996 is written 0.700.
+    low = sum(round(value, 3) < LOW_DICE for value in counted.values())
+    number = "None" if low == 0 else f"{low:,}"
+    lies = "lies" if low in (0, 1) else "lie"
+    yield (
+        f"{number} of the {len(counted):,} judged cases {lies} below a mean Dice of {LOW_DICE}; "
+        f"the lowest is {worst} with {share(counted[worst])}."
+    )
+
+
+def _surfaces(cohort: Cohort) -> Iterator[str]:
+    tolerance = max(cohort.tolerances)
+    nsd, hd95 = cohort.foreground[nsd_name(tolerance)], cohort.foreground["hd95_mm"]
+    if not nsd.n or not hd95.n:
+        return
+    if nsd.n == 1:
+        yield f"Surface Dice at {tolerance:g} mm is {share(nsd.mean)} and HD95 {millimetres(hd95.mean)} mm."
+    else:
+        yield (
+            f"Surface Dice at {tolerance:g} mm is {share(nsd.mean)} on average{_interval(nsd)}, "
+            f"and the median HD95 is {millimetres(hd95.median)} mm."
+        )
+
+
+def _volume_errors(cohort: Cohort, judged: Sequence[CaseResult], seed: int) -> Iterator[str]:
+    """Tell which targets come out too large or too small, among the judged cases: a failed one says nothing of it."""
+    if not judged:
+        return
+    names = list(cohort.targets)
+    errors = np.array(
+        [[result.scores[name]["relative_volume_difference"] for name in names] for result in judged], dtype=np.float64
+    )
+    numbers = np.isfinite(errors).sum(axis=0)
+    asked = numbers >= ENOUGH_CASES
+    if not asked.any():
+        return
+    lows, highs = mean_intervals(errors, seed=seed)
+    found = {}
+    for name, column, low, high, is_asked in zip(names, errors.T, lows, highs, asked, strict=True):
+        if is_asked and (round(low, 3) > 0 or round(high, 3) < 0):
+            found[name] = (float(np.nanmean(column)), float(low), float(high))
+    yield from _told_volume_errors(found, int(asked.sum()), noun_of(cohort), among=bool(cohort.failures))
+
+
+def _told_volume_errors(
+    found: dict[str, tuple[float, float, float]], asked: int, noun: str, *, among: bool
+) -> Iterator[str]:
+    where = " in the judged cases" if among else ""
+    if not found:
+        every = f"the only {noun} that enough cases have" if asked == 1 else f"every one of {count(asked, noun)}"
+        yield f"No error of volume shows{where}: the interval of the mean difference holds 0 for {every}."
+        return
+    strongest = sorted(found, key=lambda name: -abs(found[name][0]))
+    for name in strongest[:_CLAIMS]:
+        mean, low, high = found[name]
+        how = "large" if mean > 0 else "small"
+        yield (
+            f"The volume of {name} comes out too {how}{where}: {percent(mean)} of that in the reference on average "
+            f"(95\u00a0% interval {percent(low)} to {percent(high)})."
+        )
+    if len(found) > _CLAIMS:
+        yield f"So does that of {len(found) - _CLAIMS} more of {count(asked, noun)}, too large or too small."
+    if asked >= 10:
+        yield f"Of {asked} such intervals, about {round(asked * _LEVEL)} would miss 0 by chance alone."
+
+
+def _relations(cohort: Cohort) -> Iterator[str]:
+    asked = {name: relation for name in cohort.targets if (relation := relation_of(cohort, name)) is not None}
+    if not asked:
+        return
+    found = {name: relation for name, relation in asked.items() if relation.p < _LEVEL / len(asked)}
+    for verb, sign in (("rises", 1), ("falls", -1)):
+        names = sorted((name for name in found if found[name].rho * sign > 0), key=lambda name: -abs(found[name].rho))
+        told = [f"{name} (rank correlation {found[name].rho:.2f}, {found[name].n:,} cases)" for name in names]
+        if told:
+            yield f"Dice {verb} with the volume of the structure for {listed(told)}; that is no proof of a cause."
+    if not found:
+        yield "Dice shows no relation with the volume of the structure that chance would not explain."
+
+
+def _about_intervals(cohort: Cohort) -> Iterator[str]:
+    n = cohort.foreground["dice"].n
+    if n > 1:
+        yield (
+            "An interval tells how far the mean may move with other cases like these; single scans scatter far more, "
+            "and scans from elsewhere may behave otherwise."
+        )
+    if n == 1:
+        yield "One case says nothing about the next: there is no interval and no spread."
+    elif 1 < n < ENOUGH_CASES:
+        yield f"With {n} cases intervals are too narrow, and no error of volume or relation with it is looked for."
+
+
+def _about_coverage(cohort: Cohort) -> Iterator[str]:
+    noun, cases = noun_of(cohort), cohort.foreground["dice"].n
+    numbers = {name: scores["dice"].n for name, scores in cohort.summaries.items()}
+    missing = [name for name, number in numbers.items() if number == 0]
+    if missing and cases:
+        yield f"No case has {f'the {noun}' if len(missing) == 1 else f'the {plural(noun)}'} {listed(missing)}."
+    rare = [f"{name} ({number:,})" for name, number in numbers.items() if 0 < number < cases]
+    if rare:
+        yield f"Not every one of the {cases:,} cases counts for {listed(rare)}: the others have it on neither side."
+
+
+def _about_files(cohort: Cohort) -> Iterator[str]:
+    unnamed = [result.pair.name for result in cohort.results if result.unnamed]
+    if unnamed:
+        yield (
+            f"In {count(len(unnamed), 'case')} some voxels have a value that is no {noun_of(cohort)}; "
+            f"they count as background: {listed(unnamed)}."
+        )
+    if cohort.ignored:
+        were = "was" if len(cohort.ignored) == 1 else "were"
+        names = listed([path.name for path in cohort.ignored])
+        yield f"{count(len(cohort.ignored), 'prediction')} {were} left out for want of a reference: {names}."
+    if cohort.ignore is not None:
+        yield f"Voxels with the value {cohort.ignore} in the reference count nowhere."
+
+
+def _interval(summary: Summary) -> str:
+    return f" (95\u00a0% interval {share(summary.low)} to {share(summary.high)})" if has_interval(summary) else ""

@@ -1,0 +1,68 @@
+"""Numbers and lists in words: one way for the sentences, the tables and the pictures of a page."""
+
+import math
+from collections.abc import Sequence
+
+from leanseg.evaluation.cohort import Cohort
+from leanseg.evaluation.statistics import Summary
+
+NOT_COUNTED = "\u2013"  # en dash
+_MINUS = "\u2212"
+_LISTED = 6
+
+
+def noun_of(cohort: Cohort) -> str:
+    """Return what is judged: "region" where a target is made of several label values, else "class"."""
+    return "region" if any(len(values) > 1 for values in cohort.targets.values()) else "class"
+
+
+def count(number: int, noun: str) -> str:
+    """Return such as "1 case", "2 cases", "no cases", "1,200 classes"."""
+    return f"{'no' if number == 0 else f'{number:,}'} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a regular noun: "cases", "classes"."""
+    return f"{noun}es" if noun.endswith(("s", "x")) else f"{noun}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return `names` as a list in words, at most six of them: "a, b and c", "a, b, c, d, e, f and 3 more"."""
+    shown = list(names[:_LISTED])
+    if len(names) > len(shown):
+        shown.append(f"{len(names) - len(shown)} more")
+    return " and ".join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
+
+
+def share(value: float) -> str:
+    """Return a score from 0 to 1 with three digits, such as "0.871"."""
+    return _finite(value, f"{value:.3f}")
+
+
+def millimetres(value: float) -> str:
+    """Return a distance in mm without its unit, such as "2.31" or "104"."""
+    return _finite(value, f"{value:.2f}" if abs(value) < 99.995 else f"{value:,.0f}")
+
+
+def percent(value: float) -> str:
+    """Return a signed share as percentage, such as "+5.2 %"; the space does not break."""
+    rounded = round(value * 100, 1) if math.isfinite(value) else value
+    sign = "+" if rounded > 0 else _MINUS if rounded < 0 else ""
+    return _finite(value, f"{sign}{abs(rounded):,.1f}\u00a0%")
+
+
+def significant(value: float) -> str:
+    """Return a positive number with three digits that count, such as "0.0123", "4.56" or "12,300"."""
+    if not math.isfinite(value) or value == 0:
+        return _finite(value, "0")
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{round(value, 2 - math.floor(math.log10(abs(value)))):,.{digits}f}"
+
+
+def has_interval(summary: Summary) -> bool:
+    """Return whether enough cases are counted for an interval."""
+    return math.isfinite(summary.low) and math.isfinite(summary.high)
+
+
+def _finite(value: float, text: str) -> str:
+    return text if math.isfinite(value) else NOT_COUNTED
