@@ -144,6 +144,23 @@ def test_an_image_of_nibabel_without_an_affine_is_refused():
         image_of(nibabel.spatialimages.SpatialImage(CUBE, None))
 
 
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_file_that_nibabel_finds_broken_only_when_it_reads_is_refused(suffix, tmp_path, save_scan):
+    path = save_scan(tmp_path / f"cut{suffix}", np.random.default_rng(0).normal(size=(20, 20, 20)))
+    path.write_bytes(path.read_bytes()[:-5000])
+    image = image_of(nibabel.load(path))
+    with pytest.raises(NotAnImageError) as refused:
+        image.scan()
+    assert f"cut{suffix}" in refused.value.what
+
+
+def test_masked_arrays_are_refused_because_their_mask_would_be_lost():
+    masked = np.ma.masked_greater(np.arange(27.0).reshape(3, 3, 3), 5)
+    with pytest.raises(NotAnImageError) as refused:
+        image_of((masked, EYE))
+    assert ".filled(0)" in refused.value.fix
+
+
 def test_a_volume_is_an_image():
     affine = np.diag([1.0, 2.0, 3.0, 1.0])
     image = image_of(Volume(CUBE, Geometry(CUBE.shape, affine)))

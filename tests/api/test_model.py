@@ -1,9 +1,12 @@
 """A model that stays open, and what it says when a scan goes wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import leanseg
+from leanseg.datasets import Region
 from leanseg.errors import BudgetError, InputError
 from leanseg.inference.cohort import NotANumberError
 from leanseg.inference.engines import UnknownEngineError
@@ -45,6 +48,23 @@ def test_an_engine_can_be_handed_in(package, scan):
     found = leanseg.Model(package, engine=engine).predict(scan)
     assert engine.calls > 0
     assert (found.engine, np.unique(found.array).tolist()) == ("scripted 1.0", [0])
+
+
+def test_regions_are_what_is_named_where_the_plan_has_regions(package, image, affine):
+    class Regions(Scripted):
+        def __call__(self, tile):
+            return np.concatenate([tile, tile - 1], axis=1)  # logits: grey or white where above 0, white above 1
+
+    opened = leanseg.Package.read(package)
+    regions = {"matter": Region(values=(2, 5), written=2), "white": Region(values=(5,), written=5)}
+    data = opened.plan.data.model_copy(update={"regions": regions, "ignore": 9})
+    preprocessing = opened.plan.preprocessing.model_copy(update={"spacing": (1.5, 1.25, 1.0)})
+    plan = opened.plan.model_copy(update={"data": data, "preprocessing": preprocessing})
+    found = leanseg.predict(replace(opened, plan=plan), (image, affine), engine=Regions())
+    assert found.targets == {"matter": (2, 5), "white": (5,)}
+    assert found.ignore == 9
+    np.testing.assert_array_equal(found.mask("matter"), image > 0)
+    np.testing.assert_array_equal(found.mask("white"), image > 1)
 
 
 def test_torch_can_be_the_engine(package, scan, monkeypatch):

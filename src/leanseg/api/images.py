@@ -1,6 +1,7 @@
 """Images that are already in memory: arrays with their affine, images of nibabel, volumes; checked as files are."""
 
 import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -8,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from leanseg.errors import InputError
+from leanseg.errors import InputError, first_line
 from leanseg.volumes import Geometry, NotFiniteError, Volume, default_max_voxels
 from leanseg.volumes.errors import (
     BrokenAffineError,
@@ -79,11 +80,18 @@ class Image:
         return self.shape[0] if self.channels_first else self.shape[3]
 
     def values(self, max_voxels: int | None = None) -> NDArray[Any]:
-        """Return the voxels, `shape`, in their own dtype. Raises TooManyVoxelsError or UnsupportedVoxelTypeError."""
+        """Return the voxels, `shape`, in their own dtype.
+
+        Raises TooManyVoxelsError, UnsupportedVoxelTypeError, or NotAnImageError where they cannot be read.
+        """
         cap = default_max_voxels() if max_voxels is None else max_voxels
         if math.prod(self.shape) > cap:
             raise TooManyVoxelsError(Path(self.name), self.shape, cap)
-        values = np.asarray(self.voxels)
+        try:
+            values = np.asarray(self.voxels)
+        except (OSError, EOFError, ValueError, zlib.error) as error:  # nibabel reads a broken file only now
+            reason = f"{self.name}: its voxels cannot be read ({first_line(error)})"
+            raise NotAnImageError(reason, "see what is wrong with the file: leanseg info FILE") from error
         if values.dtype.kind not in "biuf":
             raise UnsupportedVoxelTypeError(Path(self.name), str(values.dtype))
         return values.reshape(self.shape)
@@ -174,6 +182,8 @@ def _affine(name: str, affine: ArrayLike) -> NDArray[np.float64]:
 
 
 def _array(given: Any) -> NDArray[Any]:
+    if isinstance(given, np.ma.MaskedArray):
+        raise NotAnImageError("a masked array was given, whose hidden voxels would be read", "give array.filled(0)")
     try:
         return np.asarray(given)
     except (TypeError, ValueError) as error:  # rows of unlike length, tensors on a GPU
