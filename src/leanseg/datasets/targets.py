@@ -20,8 +20,8 @@ class Region(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    values: Annotated[tuple[int, ...], Field(min_length=1, strict=False)]
-    written: int
+    values: Annotated[tuple[int, ...], Field(min_length=1, strict=False, description="label values that count as it")]
+    written: int = Field(description="the one of them that is written where the region is found")
 
 
 class TargetError(ValueError):

@@ -24,20 +24,24 @@ _PIECE = 1 << 20
 class FileRecord(Strict):
     """What a file of the package must be, byte for byte."""
 
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    bytes: Annotated[int, Field(ge=0, le=LARGEST_PACKAGE)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in 64 hexadecimal digits")]
+    bytes: Annotated[int, Field(ge=0, le=LARGEST_PACKAGE, description="size")]
 
 
 class Manifest(Strict):
     """What `manifest.json` says. `measured` holds free facts, such as bytes per voxel of an engine."""
 
-    format: Literal[1] = 1
+    format: Literal[1] = Field(1, description="of this file")
     created: str = Field(description="date and time in UTC, ISO 8601")
     leanseg: str = Field(description="version that wrote the package")
     libraries: dict[str, str] = Field(description="name -> version, of what the package was made with")
     members: int = Field(1, ge=1, le=_MOST_MEMBERS, description="networks whose scores are averaged")
-    files: dict[Annotated[str, Field(pattern=FILE_NAME, max_length=100)], FileRecord] = Field(max_length=64)
-    measured: dict[str, JsonValue] = Field(default_factory=dict)
+    files: dict[Annotated[str, Field(pattern=FILE_NAME, max_length=100)], FileRecord] = Field(
+        max_length=64, description="name -> what the file must be"
+    )
+    measured: dict[str, JsonValue] = Field(
+        default_factory=dict, description="free facts, such as how far the engines agree"
+    )
 
 
 def graph_name(member: int, members: int) -> str:

@@ -24,7 +24,7 @@ from leanseg.volumes import check_orientation
 class Data(Strict):
     """What goes in and what comes out."""
 
-    name: str
+    name: str = Field(description="of the data set")
     channels: tuple[str, ...] = Field(min_length=1, description="one image per channel, in this order")
     labels: dict[str, int] = Field(description="name -> value in the label files; the first one is the background")
     regions: dict[str, Region] = Field(
@@ -69,11 +69,11 @@ class Normalisation(Strict):
     set's `mean` and `sd` (CT). none: left alone.
     """
 
-    scheme: Literal["zscore", "zscore_content", "clip", "none"] = "zscore"
-    low: float | None = None
-    high: float | None = None
-    mean: float | None = None
-    sd: Positive | None = None
+    scheme: Literal["zscore", "zscore_content", "clip", "none"] = Field("zscore", description="see above")
+    low: float | None = Field(None, description="of scheme clip: what is lower becomes this")
+    high: float | None = Field(None, description="of scheme clip: what is higher becomes this")
+    mean: float | None = Field(None, description="of scheme clip: this becomes 0")
+    sd: Positive | None = Field(None, description="of scheme clip: mean + sd becomes 1")
 
     @model_validator(mode="after")
     def _clip_is_complete(self) -> Self:
@@ -88,12 +88,12 @@ class Normalisation(Strict):
 class Preprocessing(Strict):
     """From a scan to the plan's grid. `orientation` names where D, H and W grow to, for example SAR."""
 
-    orientation: str = "SAR"
-    spacing: tuple[Positive, Positive, Positive]
+    orientation: str = Field("SAR", description="where D, H and W grow to, as in SAR: superior, anterior, right")
+    spacing: tuple[Positive, Positive, Positive] = Field(description="of the grid, in mm")
     crop_to_content: bool = Field(
         False, description="work only on the box that holds voxels other than the value in the scan's corners"
     )
-    normalisation: tuple[Normalisation, ...]
+    normalisation: tuple[Normalisation, ...] = Field(description="one for each channel")
 
     @field_validator("orientation")
     @classmethod
@@ -108,19 +108,19 @@ class Preprocessing(Strict):
 class Network(Strict):
     """A name of the registry and its options; channels come from `Data`."""
 
-    name: str
-    options: dict[str, JsonValue] = Field(default_factory=dict)
+    name: str = Field(description="of the registry")
+    options: dict[str, JsonValue] = Field(default_factory=dict, description="those left out take their defaults")
 
 
 class Augmentation(Strict):
     """Random changes of a training patch; every one is drawn anew for each patch."""
 
-    affine_probability: Share = 0.7
-    rotation_degrees: float = Field(15.0, ge=0, le=180)
+    affine_probability: Share = Field(0.7, description="of a rotation and scaling")
+    rotation_degrees: float = Field(15.0, ge=0, le=180, description="largest angle")
     scaling: float = Field(0.15, ge=0, lt=1, description="sizes are multiplied by 1 - scaling .. 1 + scaling")
     flip_axes: tuple[Literal[0, 1, 2], ...] = Field((), description="axes (D, H, W) that may be mirrored")
     intensity_probability: Share = Field(0.3, description="for each of scale, shift, gamma, noise and smoothing")
-    intensity_scaling: float = Field(0.2, ge=0, lt=1)
+    intensity_scaling: float = Field(0.2, ge=0, lt=1, description="intensities times 1 - this .. 1 + this")
     intensity_shift: float = Field(0.15, ge=0, description="in standard deviations")
     gamma: tuple[Positive, Positive] = Field((0.75, 1.35), description="least and largest exponent")
     noise_sd: float = Field(0.08, ge=0, description="in standard deviations")
@@ -137,48 +137,50 @@ class Augmentation(Strict):
 class Training(Strict):
     """How the network learns."""
 
-    patch: Triple
-    batch: int = Field(2, ge=1)
+    patch: Triple = Field(description="what one sample of a batch is cut to")
+    batch: int = Field(2, ge=1, description="patches in one step")
     foreground_share: Share = Field(0.5, description="share of patches centred on a labelled voxel, classes in turn")
-    learning_rate: Positive = 3e-3
-    weight_decay: float = Field(1e-2, ge=0)
+    learning_rate: Positive = Field(3e-3, description="the highest, of AdamW")
+    weight_decay: float = Field(1e-2, ge=0, description="of AdamW")
     warmup: Share = Field(0.08, description="share of the way on which the learning rate rises")
     ema: float = Field(0.999, ge=0, lt=1, description="decay per step of the averaged weights; 0 turns them off")
-    gradient_clip: Positive = 5.0
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    augmentation: Augmentation = Augmentation()
-    seed: int = Field(0, ge=0)
+    gradient_clip: Positive = Field(5.0, description="largest norm of all gradients together")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="number format of training; auto: the fastest one, measured"
+    )
+    augmentation: Augmentation = Field(Augmentation(), description="how patches are changed")
+    seed: int = Field(0, ge=0, description="of weights, patches and augmentation")
 
 
 class Inference(Strict):
     """How a trained network is applied. The exported graph takes exactly one tile."""
 
-    tile: Triple
+    tile: Triple = Field(description="what goes through the network at once")
     overlap: float = Field(0.5, ge=0, lt=1, description="least share of a tile that its neighbour covers too")
-    engine: Literal["openvino", "onnxruntime"] = "openvino"
-    precision: Literal["fp32"] = "fp32"
+    engine: Literal["openvino", "onnxruntime"] = Field("openvino", description="what computes the network")
+    precision: Literal["fp32"] = Field("fp32", description="number format of prediction")
 
 
 class Estimates(Strict):
     """What the planner expects; training prints how far off it was."""
 
-    training_ram: Bytes
-    prediction_ram: Bytes
-    seconds_per_step: Positive | None = None
-    steps: int | None = None
+    training_ram: Bytes = Field(description="peak resident memory of the training process")
+    prediction_ram: Bytes = Field(description="peak resident memory of predicting the largest scan")
+    seconds_per_step: Positive | None = Field(None, description="of training, on the machine that planned")
+    steps: int | None = Field(None, description="that fit into the minutes of the budget")
 
 
 class Plan(Strict):
     """Everything needed to train, apply and explain a network."""
 
-    format: Literal[1] = 1
-    data: Data
-    budget: Budget = Budget()
-    preprocessing: Preprocessing
-    network: Network
-    training: Training
-    inference: Inference
-    estimates: Estimates | None = None
+    format: Literal[1] = Field(1, description="of this file")
+    data: Data = Field(description="what goes in and what comes out")
+    budget: Budget = Field(Budget(), description="the limits that the plan respects")
+    preprocessing: Preprocessing = Field(description="from a scan to the grid")
+    network: Network = Field(description="which network")
+    training: Training = Field(description="how it learns")
+    inference: Inference = Field(description="how it is applied")
+    estimates: Estimates | None = Field(None, description="what the planner expects")
     explanation: Annotated[tuple[str, ...], Field(description="why the numbers are what they are")] = ()
 
     @model_validator(mode="after")
