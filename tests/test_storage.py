@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from leanseg.storage import CannotWriteError, whole_file, whole_folder, write_text
+from leanseg.storage import (
+    CannotWriteError,
+    NotAPlainFileError,
+    open_plain,
+    whole_file,
+    whole_folder,
+    write_text,
+)
 
 
 def permissions(path):
@@ -86,3 +93,34 @@ def test_only_errors_of_writing_are_called_so(tmp_path, whole):
     with pytest.raises(BrokenPipeError), whole(tmp_path / "out"):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plain_file_is_opened_and_a_link_to_it_only_on_demand(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    for name in ("file", "link"):
+        with open_plain(tmp_path / name) as file:
+            assert file.read() == b"content"
+    with pytest.raises(NotAPlainFileError):
+        open_plain(tmp_path / "link", follow=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_pipes_folders_and_devices_are_no_plain_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(NotAPlainFileError, match="not a plain file"):
+            open_plain(path)
+    for name in ("absent", "a\0b", "a\ud800b"):
+        with pytest.raises(FileNotFoundError):
+            open_plain(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    regular = (tmp_path / "file").stat()
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr(Path, "stat", lambda _: regular)
+    with pytest.raises(NotAPlainFileError):
+        open_plain(tmp_path / "pipe")

@@ -1,10 +1,13 @@
-"""Writing files so that they appear whole or not at all."""
+"""Writing files so that they appear whole or not at all, and opening files without ever waiting for them."""
 
 import contextlib
+import errno
+import io
 import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,34 @@ class CannotWriteError(InputError):
             why="nothing was left half-written",
             fix="choose a folder you may write to, on a disk with room",
         )
+
+
+class NotAPlainFileError(OSError):
+    """What is to be read is a folder, a pipe, a device or a link that must not be followed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(errno.EINVAL, "not a plain file", str(path))
+
+
+def open_plain(path: Path, *, follow: bool = True) -> io.FileIO:
+    """Open a regular file to read its bytes, without a buffer; a link only with `follow`.
+
+    Raises an OSError: NotAPlainFileError for anything else, even if it takes the place of the file at the last moment,
+    and FileNotFoundError for a name that no file can have. A pipe is not waited for.
+    """
+    try:
+        # Opening some devices does something, so they are told by their name first.
+        named = path.stat() if follow else path.lstat()
+    except ValueError as error:  # a zero byte, or letters that no encoding has
+        raise FileNotFoundError(errno.ENOENT, "no such file", str(path)) from error
+    if not stat.S_ISREG(named.st_mode):
+        raise NotAPlainFileError(path)
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(path, flags | (0 if follow else getattr(os, "O_NOFOLLOW", 0)))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise NotAPlainFileError(path)
+    return io.FileIO(handle)
 
 
 def refuse_if_used(path: Path, *, overwrite: bool) -> None:

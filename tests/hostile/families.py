@@ -1,10 +1,11 @@
 """All kinds of hostile input, by title."""
 
+from tests.hostile.package_families import PACKAGES
 from tests.hostile.planted import PLANTED
 from tests.hostile.trial import Family
 from tests.hostile.volume_families import VOLUMES
 
-FAMILIES: dict[str, Family] = {family.title: family for family in VOLUMES}
+FAMILIES: dict[str, Family] = {family.title: family for family in (*VOLUMES, *PACKAGES)}
 _PLANTED = {family.title: family for family in PLANTED}
 
 

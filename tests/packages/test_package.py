@@ -279,3 +279,58 @@ def test_the_hash_stands_for_plan_weights_and_graph_not_for_the_card(package, tm
 
     assert again("same") == package.hash
     assert again("other", weights=[save({"head.weight": np.zeros(1, np.float32)})]) != package.hash
+
+
+def test_a_zip_of_very_many_members_is_refused_by_the_size_of_its_directory(package, tmp_path):
+    path = zip_of(
+        package, tmp_path / "many.zip", extra=[(zipfile.ZipInfo(f"{number:0200}.md"), b"") for number in range(600)]
+    )
+    with pytest.raises(NotAPackageError, match=r"not a \.zip") as refused:
+        Package.read(path)
+    assert "too many members" in str(refused.value.__cause__)
+
+
+def test_a_member_without_a_name_is_refused(package, tmp_path):
+    path = zip_of(package, tmp_path / "nameless.zip", extra=[(zipfile.ZipInfo("x"), b"")])
+    path.write_bytes(nameless(path.read_bytes()))
+    with pytest.raises(UnsafePackageError, match="is no name"):
+        Package.read(path)
+
+
+def nameless(data):
+    """Shorten the name of the last member of a .zip, one letter without content, to none."""
+    start, directory = data.rindex(b"PK\3\4"), data.rindex(b"PK\1\2")
+    local = bytearray(data[start : start + 30])
+    central = bytearray(data[directory : directory + 46])
+    local[26] = central[28] = 0
+    ending = bytearray(data[-22:])
+    first = int.from_bytes(ending[16:20], "little")
+    ending[12:16] = (int.from_bytes(ending[12:16], "little") - 1).to_bytes(4, "little")
+    ending[16:20] = (first - 1).to_bytes(4, "little")
+    return data[:start] + local + data[first:directory] + central + ending
+
+
+def test_a_card_that_is_no_text_is_corrupt(package):
+    (package.path / "card.md").write_bytes(b"\xff")
+    admit(package, "card.md")
+    with pytest.raises(CorruptPackageError, match="no UTF-8 text"):
+        Package.read(package.path).card()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("replace", [os.mkfifo, lambda path: path.symlink_to("/etc/passwd")])
+def test_what_takes_the_place_of_a_file_that_was_verified_is_neither_followed_nor_waited_for(package, replace):
+    found = Package.read(package.path)
+    (package.path / "card.md").unlink()
+    replace(package.path / "card.md")
+    with pytest.raises(UnsafePackageError, match=r"'card\.md' is not a plain file"):
+        found.card()
+
+
+@pytest.mark.parametrize("facts", [{"dtype": "F8_E4M3", "shape": [4]}, {"dtype": "F32", "shape": [1] * 100}])
+def test_weights_that_numpy_cannot_hold_are_refused(package, facts):
+    header = json.dumps({"a": {**facts, "data_offsets": [0, 4]}}).encode()
+    (package.path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    admit(package, "model.safetensors")
+    with pytest.raises(CorruptPackageError, match="not a safetensors file"):
+        Package.read(package.path).weights()

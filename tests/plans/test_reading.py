@@ -183,4 +183,4 @@ def test_missing_files_folders_and_huge_files_are_refused(tmp_path):
     assert "missing.json" in refusal(tmp_path / "missing.json")
     refusal(tmp_path)
     (tmp_path / "huge.json").write_bytes(b" " * 1_000_001)
-    assert "1000001 bytes" in refusal(tmp_path / "huge.json")
+    assert "more than 1,000,000 bytes" in refusal(tmp_path / "huge.json")

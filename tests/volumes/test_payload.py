@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leanseg.errors import InputError
-from leanseg.volumes import payload, read_volume
+from leanseg.volumes import read_volume
 from leanseg.volumes.errors import (
     CorruptCompressionError,
     ImpossibleSizeError,
@@ -131,9 +131,9 @@ def test_a_name_that_no_file_can_have_is_the_name_of_no_file(tmp_path, name):
 def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
     path = tmp_path / "a.nii"
     path.write_bytes(PLAIN)
-    regular = path.stat().st_mode
+    regular = path.stat()
     path.unlink()
     os.mkfifo(path)
-    monkeypatch.setattr(payload, "_mode", lambda _: regular)
+    monkeypatch.setattr(Path, "stat", lambda _: regular)
     with pytest.raises(NotAFileError):
         read_volume(path)

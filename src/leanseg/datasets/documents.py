@@ -1,5 +1,6 @@
 """JSON that other people wrote: read within limits, checked against a model, refused with the key's path."""
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from leanseg.errors import InputError, did_you_mean
+from leanseg.storage import open_plain
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,7 +33,7 @@ class DocumentError(InputError):
 def read_text(path: Path) -> str:
     """Return the text of a small UTF-8 file. Raises DocumentError if it is missing, huge or no text."""
     try:
-        with path.open("rb") as file:
+        with io.BufferedReader(open_plain(path)) as file:
             content = file.read(LARGEST_BYTES + 1)
     except OSError as error:
         raise DocumentError(path, "", f"cannot be read: {error.strerror or error}", "check the path") from error

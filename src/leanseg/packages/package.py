@@ -92,12 +92,15 @@ class Package:
 
         try:
             return dict(load(self.file(name)))
-        except SafetensorError as error:
+        except (SafetensorError, KeyError, ValueError) as error:  # the last two for types and shapes that numpy lacks
             raise CorruptPackageError(self.path, f"{name} is not a safetensors file ({error})") from error
 
     def card(self) -> str:
         """Return the model card, Markdown."""
-        return self.file("card.md").decode("utf-8")
+        try:
+            return self.file("card.md").decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise CorruptPackageError(self.path, f"card.md is no UTF-8 text ({error})") from error
 
 
 def _hash(manifest: Manifest) -> str:

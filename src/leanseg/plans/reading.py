@@ -1,5 +1,6 @@
 """Plans on disk: JSON, read strictly, with the path of every key that is wrong."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any, get_args
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from leanseg.errors import InputError, did_you_mean
 from leanseg.plans.plan import Plan
-from leanseg.storage import write_text
+from leanseg.storage import open_plain, write_text
 
 _LARGEST_PLAN = 1_000_000  # bytes; a plan has a few kilobytes, so anything bigger is not one
 _MOST_TOLD = 20  # problems in one message
@@ -26,12 +27,14 @@ class PlanError(InputError):
 def read_plan(path: Path) -> Plan:
     """Return the plan in the JSON file `path`. Raises PlanError naming every wrong key (the first 20)."""
     try:
-        size = path.stat().st_size
-        text = path.read_text(encoding="utf-8-sig") if size <= _LARGEST_PLAN else ""
+        with io.BufferedReader(open_plain(path)) as file:
+            content = file.read(_LARGEST_PLAN + 1)
+        text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError(path, f"cannot be read ({error})", "give the path of a plan.json") from error
-    if not text:
-        raise PlanError(path, f"has {size} bytes, which is no plan", "give the path of a plan.json")
+    if not 0 < len(content) <= _LARGEST_PLAN:
+        size = f"more than {_LARGEST_PLAN:,}" if content else "no"
+        raise PlanError(path, f"has {size} bytes, so it is no plan", "give the path of a plan.json")
     return parse_plan(text, path)
 
 

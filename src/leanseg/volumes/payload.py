@@ -6,12 +6,12 @@ end of the file are checked. No bytes may follow the voxels: none of the formats
 
 import contextlib
 import os
-import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from leanseg.storage import NotAPlainFileError, open_plain
 from leanseg.volumes.errors import (
     CannotReadError,
     CorruptCompressionError,
@@ -24,7 +24,6 @@ from leanseg.volumes.errors import (
 )
 from leanseg.volumes.header import Header
 
-_AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # the last one is of Windows
 GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 16
 _BEST_RATIO = 1032  # deflate never packs tighter (zlib's "technical details")
@@ -37,28 +36,16 @@ _WINDOW = {"gzip": 31, "zlib": 47}  # zlib's codes for a gzip stream, and for ei
 def open_file(path: Path) -> Iterator[BinaryIO]:
     """Open a regular file that is not empty, or say why that is not possible."""
     try:
-        # Opening some devices does something, so they are told by their name first.
-        if not stat.S_ISREG(_mode(path)):
-            raise NotAFileError(path)
-        # Should a pipe have taken its place since, opening would wait for the other end without O_NONBLOCK.
-        with os.fdopen(os.open(path, _AT_ONCE), "rb", buffering=0) as file:
-            status = os.fstat(file.fileno())  # of what is open, whatever has happened to its name meanwhile
-            if not stat.S_ISREG(status.st_mode):
-                raise NotAFileError(path)
-            if not status.st_size:
+        with open_plain(path) as file:
+            if not os.fstat(file.fileno()).st_size:
                 raise EmptyFileError(path)
             yield file
+    except NotAPlainFileError as error:
+        raise NotAFileError(path) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(path) from error
     except OSError as error:
         raise CannotReadError(path, error) from error
-
-
-def _mode(path: Path) -> int:
-    try:
-        return path.stat().st_mode
-    except ValueError as error:  # a name that no file can have: with a zero byte, or letters that no encoding has
-        raise MissingFileError(path) from error
 
 
 def check_readable(path: Path) -> Path:
