@@ -35,8 +35,9 @@ _BOX_MARGINS = Margins(left=_SIDE, right=_SIDE, top=0, bottom=_BELOW - 8)
 _SCATTER_WIDTH, _SCATTER_HEIGHT = 330, 250
 _SCATTER_MARGINS = Margins(left=36, right=12, top=8, bottom=44)
 
-_FEWEST_FOR_A_BOX = 5
+FEWEST_FOR_A_BOX = 5
 _MOST_POINTS = 1500  # of one chart; of more cases only those beyond the whiskers are drawn
+_FAR = 8  # rows; of more the axis is written above, too
 _HD95_TICKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _LOG_STEPS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7))
 
@@ -61,10 +62,15 @@ def dice_boxes(rows: Sequence[Row], title: str, description: str) -> Html:
 def hd95_boxes(rows: Sequence[Row], title: str, description: str) -> Html:
     """Draw the HD95 in mm of each row as box plot, on an axis that is linear to 1 mm and logarithmic above."""
     largest = max((float(row.scores.max()) for row in rows if row.scores.size), default=0.0)
-    shown = [tick for place, tick in enumerate(_HD95_TICKS) if tick <= largest or place < 3]
+    shown = [tick for place, tick in enumerate(_HD95_TICKS) if place < 3 or _HD95_TICKS[place - 1] < largest]
     ticks = {_compressed(tick): f"{tick:g}" for tick in shown}
     end = max(_compressed(largest), *ticks)
     return _boxes([_compressed_row(row) for row in rows], "hd95", (0.0, end), ticks, (title, description))
+
+
+def shows_every_case(rows: Sequence[Row]) -> bool:
+    """Return whether a box plot of `rows` shows each case, or only those beyond the whiskers."""
+    return sum(row.scores.size for row in rows) <= _MOST_POINTS
 
 
 def dice_floor(scores: Sequence[NDArray[np.float64]]) -> float:
@@ -136,12 +142,14 @@ def _boxes(
     rows: Sequence[Row], key: str, limits: tuple[float, float], ticks: Mapping[float, str], texts: tuple[str, str]
 ) -> Html:
     height = _ROW * len(rows) + 8
-    figure, axes = new_figure(_BOX_WIDTH, height + _BOX_MARGINS.bottom, _BOX_MARGINS)
+    margins = replace(_BOX_MARGINS, top=_BELOW - 8 if len(rows) > _FAR else 0)
+    figure, axes = new_figure(_BOX_WIDTH, height + margins.top + margins.bottom, margins)
+    axes.tick_params(labeltop=margins.top > 0)
     margin = 0.02 * (limits[1] - limits[0])
     axes.set(xlim=(limits[0] - margin, limits[1] + margin), ylim=(height, 0))  # a unit is a pixel, downwards
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.set_yticks([])
-    with_points = sum(row.scores.size for row in rows) <= _MOST_POINTS
+    with_points = shows_every_case(rows)
     drawn: list[Point] = []
     for number, row in enumerate(rows):
         top = number * _ROW
@@ -164,7 +172,7 @@ def _draw_row(axes: "Axes", row: Row, middle: float, drawn: list[Point], *, with
     """Draw a box plot around the height `middle` and its cases below; the points are added to `drawn`."""
     half = 6.0
     beyond = np.ones(row.scores.size, dtype=bool)
-    if row.scores.size >= _FEWEST_FOR_A_BOX:
+    if row.scores.size >= FEWEST_FOR_A_BOX:
         first, median, third = np.percentile(row.scores, [25, 50, 75])
         reach = 1.5 * (third - first)
         beyond = (row.scores < first - reach) | (row.scores > third + reach)

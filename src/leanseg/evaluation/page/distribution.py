@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from leanseg.evaluation.cohort import CaseResult, Cohort
-from leanseg.evaluation.page.charts import Row, VolumeAxis, dice_against_volume, dice_boxes, dice_floor, hd95_boxes
+from leanseg.evaluation.page.charts import (
+    FEWEST_FOR_A_BOX,
+    Row,
+    VolumeAxis,
+    dice_against_volume,
+    dice_boxes,
+    dice_floor,
+    hd95_boxes,
+    shows_every_case,
+)
 from leanseg.evaluation.page.markup import Html, element, join
 from leanseg.evaluation.page.sentences import dice_and_volume, relation_of
 from leanseg.evaluation.page.vector_figure import Point
@@ -18,13 +27,13 @@ _MM3_PER_ML = 1000
 
 
 def distribution(cohort: Cohort, places: Mapping[str, str]) -> Html | None:
-    """Return the charts of `cohort`, None where no score is counted. `places` holds the ids of cases, by name."""
+    """Return the charts of `cohort`, None where no target has two cases. `places` holds the ids of cases, by name."""
     rows = [row for name in cohort.targets if (row := _row(cohort, name, "dice", places)).scores.size]
-    if not rows:
+    if max((row.scores.size for row in rows), default=0) < 2:
         return None
     names = _lowest(rows, _MOST_ROWS)
     dice = [row for row in rows if row.name in names]
-    hd95 = [row for name in names if (row := _row(cohort, name, "hd95_mm", places)).scores.size]
+    hd95 = [_row(cohort, name, "hd95_mm", places) for name in names]
     return join([*_boxes(dice, hd95, cohort, len(rows)), *_panels(rows, cohort, places)])
 
 
@@ -56,22 +65,25 @@ def _lowest(rows: list[Row], most: int) -> list[str]:
 
 def _boxes(dice: list[Row], hd95: list[Row], cohort: Cohort, counted: int) -> Iterator[Html]:
     noun = noun_of(cohort)
-    note = f" The {len(dice)} {plural(noun)} with the lowest mean Dice of {counted}." if counted > len(dice) else ""
-    charts = [
-        _figure("Dice", dice_boxes(dice, f"Dice by {noun}", _described(dice, share))),
-        _figure("HD95 in mm", hd95_boxes(hd95, f"HD95 in mm by {noun}", _described(hd95, millimetres)))
-        if hd95
-        else None,
-    ]
     yield element("h3", f"By {noun}")
+    yield element("p", " ".join(_legend(dice, noun, counted)), class_="note")
     yield element(
-        "p",
-        "Each dot is a case, a cross one that failed. The box holds the middle half of the cases, its line is the "
-        "median, and the whiskers reach to the last case within one and a half boxes. The diamond is the mean, the bar "
-        f"behind it its 95\u00a0% interval.{note}",
-        class_="note",
+        "div",
+        _figure("Dice", dice_boxes(dice, f"Dice by {noun}", _described(dice, share))),
+        _figure("HD95 in mm", hd95_boxes(hd95, f"HD95 in mm by {noun}", _described(hd95, millimetres))),
+        class_="charts",
     )
-    yield element("div", *charts, class_="charts")
+
+
+def _legend(rows: list[Row], noun: str, counted: int) -> Iterator[str]:
+    which = "" if shows_every_case(rows) else " beyond the whiskers"
+    yield f"Each dot is a case{which}, a cross one that failed."
+    yield "The diamond is the mean, the bar behind it its 95\u00a0% interval."
+    if any(row.scores.size >= FEWEST_FOR_A_BOX for row in rows):
+        yield "The box holds the middle half of the cases, and its line is the median."
+        yield "The whiskers reach to the last case within one and a half boxes."
+    if counted > len(rows):
+        yield f"These are the {len(rows)} {plural(noun)} with the lowest mean Dice of {counted}."
 
 
 def _described(rows: list[Row], told: Callable[[float], str]) -> str:

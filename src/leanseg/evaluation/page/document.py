@@ -100,8 +100,12 @@ def _pictures(gallery: Gallery, cohort: Cohort) -> Html | None:
                 "reference, what is added within the dashed line of the prediction.",
                 class_="note",
             ),
-            _layers(several=len(cohort.targets) > 1, noun=noun_of(cohort), scans=scans),
-            element("button", "Open all cases", type="button", class_="open-all", hidden=True),
+            element(
+                "div",
+                _layers(several=len(cohort.targets) > 1, noun=noun_of(cohort), scans=scans),
+                element("button", "Open all cases", type="button", class_="open-all", hidden=True),
+                class_="controls",
+            ),
             element("div", gallery.cards, class_="cases"),
         ]
     )

@@ -34,7 +34,7 @@ def gallery_of(cohort: Cohort, progress: Progress) -> Gallery:
     places: dict[str, str] = {}
     ranked = cohort.ranked()[:MOST_CASES]
     room = MOST_BYTES
-    for rank, result in progress.track(enumerate(ranked, start=1), "Drawing", total=len(ranked)):
+    for rank, result in progress.track(enumerate(ranked, start=1), "Drawing cases", total=len(ranked)):
         card = _card(result, cohort, rank)
         room -= len(card.encode())
         if room < 0:

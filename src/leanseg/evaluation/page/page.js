@@ -67,6 +67,7 @@
       else location.hash = dot.dataset.place;
     });
   }
+  addEventListener("beforeprint", () => { document.querySelector(".terms").open = true; });
   const all = document.querySelector(".open-all");
   if (all) {
     all.hidden = false;

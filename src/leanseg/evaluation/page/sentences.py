@@ -225,7 +225,8 @@ def _told_volume_errors(
             f"(95\u00a0% interval {percent(low)} to {percent(high)})."
         )
     if len(found) > _CLAIMS:
-        yield f"So does that of {len(found) - _CLAIMS} more of {count(asked, noun)}, too large or too small."
+        more = len(found) - _CLAIMS
+        yield f"{more} more of {count(asked, noun)} {'comes' if more == 1 else 'come'} out too large or too small."
     if asked >= 10:
         yield f"Of {asked} such intervals, about {round(asked * _LEVEL)} would miss 0 by chance alone."
 
@@ -258,11 +259,11 @@ def _about_intervals(cohort: Cohort) -> Iterator[str]:
 
 
 def _about_coverage(cohort: Cohort) -> Iterator[str]:
-    noun, cases = noun_of(cohort), cohort.foreground["dice"].n
+    cases = cohort.foreground["dice"].n
     numbers = {name: scores["dice"].n for name, scores in cohort.summaries.items()}
     missing = [name for name, number in numbers.items() if number == 0]
     if missing and cases:
-        yield f"No case has {f'the {noun}' if len(missing) == 1 else f'the {plural(noun)}'} {listed(missing)}."
+        yield f"No case has {listed(missing)}."
     rare = [f"{name} ({number:,})" for name, number in numbers.items() if 0 < number < cases]
     if rare:
         yield f"Not every one of the {cases:,} cases counts for {listed(rare)}: the others have it on neither side."

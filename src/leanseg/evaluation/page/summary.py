@@ -15,16 +15,15 @@ _FAILURES_OPEN = 12
 
 def summary(cohort: Cohort, account: Account) -> Html:
     """Return the figures, the sentences and the failures."""
-    parts: list[Html | None] = [
-        element("dl", *_figures(cohort), class_="figures"),
+    told = element(
+        "div",
         element("p", " ".join(account.judged), class_="lead"),
         _failures(cohort.failures) if cohort.failures else None,
         element("ul", *(element("li", sentence) for sentence in account.found), class_="findings"),
-    ]
-    if account.cautions:
-        parts.append(element("h3", "To keep in mind"))
-        parts.append(element("ul", *(element("li", sentence) for sentence in account.cautions), class_="cautions"))
-    return join(parts)
+    )
+    notes = element("ul", *(element("li", sentence) for sentence in account.cautions), class_="cautions")
+    beside = element("div", element("h3", "To keep in mind"), notes) if account.cautions else None
+    return join([element("dl", *_figures(cohort), class_="figures"), element("div", told, beside, class_="account")])
 
 
 def _figures(cohort: Cohort) -> Iterator[Html]:

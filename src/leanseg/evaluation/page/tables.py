@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from leanseg.evaluation.page.markup import Html, element
 
+_LONG = 40  # rows; a longer table scrolls in its region
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -36,10 +38,11 @@ def table(
     rows: Iterable[Sequence[Cell]],
     foot: Sequence[Cell] | None = None,
 ) -> Html:
-    """Return a table in a region of its own that scrolls sideways; the first cell of a row is its heading.
+    """Return a table in a region of its own that scrolls; the first cell of a row is its heading.
 
     `foot` is a row that stays below whatever the order.
     """
+    drawn = [_row(columns, row) for row in rows]
     headings = [
         element("th", column.heading, scope="col", class_="number" if column.numeric else None) for column in columns
     ]
@@ -49,11 +52,11 @@ def table(
             "table",
             element("caption", caption),
             element("thead", element("tr", *headings)),
-            element("tbody", *(_row(columns, row) for row in rows)),
+            element("tbody", *drawn),
             None if foot is None else element("tfoot", _row(columns, foot)),
             class_="sortable",
         ),
-        class_="scrolls",
+        class_="scrolls long" if len(drawn) > _LONG else "scrolls",
         role="region",
         aria_label=caption,
         tabindex=0,
