@@ -32,7 +32,7 @@ class DeviceNeedsTorchError(InputError):
 
 
 class Model:
-    """A package with its engine open, for many scans: opening takes about 0.2 s, which each call would cost anew.
+    """A package with its engine open, for many scans: opening costs some tenths of a second, in each call otherwise.
 
     `leanseg.predict` takes it in the place of a package. One thread at a time may use it.
     """
