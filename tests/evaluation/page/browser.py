@@ -15,10 +15,18 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 _PATIENCE = 60.0  # seconds
 # Names are not resolved, and what is asked for by address goes to a proxy that nobody runs.
-_ARGUMENTS = (
-    "--headless=new --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync "
-    "--disable-component-update --hide-scrollbars --remote-debugging-pipe --proxy-server=127.0.0.1:9"
-).split()
+_ARGUMENTS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--disable-component-update",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+    "--proxy-server=127.0.0.1:9",
+]
 
 
 class Browser:
@@ -40,9 +48,9 @@ class Browser:
             os.close(end)
         self._numbers, self._buffer, self._session = itertools.count(1), b"", None
         self.messages, self.requests, self._loaded = [], [], False
-        target = next(
-            info for info in self.call("Target.getTargets")["targetInfos"] if info["type"] == "page"
-        )["targetId"]
+        target = next(info for info in self.call("Target.getTargets")["targetInfos"] if info["type"] == "page")[
+            "targetId"
+        ]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")

@@ -19,7 +19,7 @@ from leanseg.evaluation.page.charts import (
 from leanseg.evaluation.page.markup import Html, element, join
 from leanseg.evaluation.page.sentences import dice_and_volume, relation_of
 from leanseg.evaluation.page.vector_figure import Point
-from leanseg.evaluation.page.wording import count, millimetres, noun_of, plural, share
+from leanseg.evaluation.page.wording import correlation, count, millimetres, noun_of, plural, share
 
 _MOST_ROWS, _MOST_PANELS = 30, 12
 _FEWEST_FOR_A_PANEL = 3
@@ -134,5 +134,5 @@ def _panels(rows: list[Row], cohort: Cohort, places: Mapping[str, str]) -> Itera
 
 def _relation(cohort: Cohort, name: str, cases: int) -> str:
     relation = relation_of(cohort, name)
-    told = f", rank correlation {relation.rho:.2f}".replace("-", "\u2212") if relation else ""
+    told = f", rank correlation {correlation(relation.rho)}" if relation else ""
     return f"{count(cases, 'case')}{told}"

@@ -16,6 +16,7 @@ from leanseg.evaluation.cohort import CaseResult, Cohort
 from leanseg.evaluation.page.makers import Maker
 from leanseg.evaluation.page.rank_correlation import RankCorrelation, rank_correlation
 from leanseg.evaluation.page.wording import (
+    correlation,
     count,
     has_interval,
     listed,
@@ -238,7 +239,7 @@ def _relations(cohort: Cohort) -> Iterator[str]:
     found = {name: relation for name, relation in asked.items() if relation.p < _LEVEL / len(asked)}
     for verb, sign in (("rises", 1), ("falls", -1)):
         names = sorted((name for name in found if found[name].rho * sign > 0), key=lambda name: -abs(found[name].rho))
-        told = [f"{name} (rank correlation {found[name].rho:.2f}, {found[name].n:,} cases)" for name in names]
+        told = [f"{name} (rank correlation {correlation(found[name].rho)}, {found[name].n:,} cases)" for name in names]
         if told:
             yield f"Dice {verb} with the volume of the structure for {listed(told)}; that is no proof of a cause."
     if not found:

@@ -116,13 +116,13 @@ def _shorter(tag: re.Match[str]) -> str:
 
 
 def _resolve(body: str, names: Sequence[str], points: Sequence[Point]) -> str:
-    body = re.sub(
-        r'<a href="@point(\d+)@"[^>]*>(.*?)</a>',
-        lambda found: _point(points[int(found[1])], Html(found[2].strip())),
-        body,
-        flags=re.DOTALL,
-    )
-    return re.sub(r"@name(\d+)@", lambda found: _name(names[int(found[1])]), body)
+    """Put names and points in the place of their marks, in one pass: a name may look like a mark."""
+
+    def resolved(found: re.Match[str]) -> Html:
+        point, drawn, name = found.groups()
+        return _name(names[int(name)]) if point is None else _point(points[int(point)], Html(drawn.strip()))
+
+    return re.sub(r'<a href="@point(\d+)@"[^>]*>(.*?)</a>|@name(\d+)@', resolved, body, flags=re.DOTALL)
 
 
 def _point(point: Point, drawn: Html) -> Html:

@@ -51,12 +51,9 @@ def percent(value: float) -> str:
     return _finite(value, f"{sign}{abs(rounded):,.1f}\u00a0%")
 
 
-def significant(value: float) -> str:
-    """Return a positive number with three digits that count, such as "0.0123", "4.56" or "12,300"."""
-    if not math.isfinite(value) or value == 0:
-        return _finite(value, "0")
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{round(value, 2 - math.floor(math.log10(abs(value)))):,.{digits}f}"
+def correlation(rho: float) -> str:
+    """Return a correlation from -1 to 1 with two digits and a real minus sign."""
+    return f"{rho:.2f}".replace("-", _MINUS)
 
 
 def has_interval(summary: Summary) -> bool:
