@@ -25,6 +25,7 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--hide-scrollbars",
     "--remote-debugging-pipe",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
     "--proxy-server=127.0.0.1:9",
 ]
 
@@ -37,9 +38,8 @@ class Browser:
         self._answers, write = os.pipe()
         # Chromium reads from 3 and writes to 4; the copies above 9 are in nobody's way.
         theirs = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (read, write)]
-        rules = "--host-resolver-rules=MAP * ~NOTFOUND"
         self._process = subprocess.Popen(
-            [CHROMIUM, *_ARGUMENTS, rules, f"--user-data-dir={profile}", "about:blank"],
+            [CHROMIUM, *_ARGUMENTS, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(3, 4),
             preexec_fn=lambda: (os.dup2(theirs[0], 3), os.dup2(theirs[1], 4)),
             stderr=subprocess.DEVNULL,
