@@ -98,7 +98,7 @@ def test_what_was_judged_is_told_with_failures(new_cohort):
     assert told(new_cohort(dice))[0] == "All 4 cases were judged, for 2 classes: class 1 and class 2."
     assert told(new_cohort(dice, failed={1}, unread={2}))[:3] == [
         "2 of 4 cases could be judged, for 2 classes: class 1 and class 2.",
-        "1 case failed and counts with the worst scores.",
+        "1 case failed and counts with the worst score for each class of the reference.",
         "1 case counts nowhere, because the reference cannot be read.",
     ]
     nothing = new_cohort(dice, failed={0, 1, 2, 3})
@@ -124,6 +124,9 @@ def test_the_best_and_the_worst_class_are_told_unless_they_look_the_same(new_coh
     assert "the worst that of class 2, 0.500" in apart
     assert "overlap" not in apart
     assert "their intervals overlap." in text_of(new_cohort(np.array([0.9, 0.89]) + spread))
+    assert "The best Dice is that of class 1, 0.900; the worst that of class 2, 0.500." in text_of(
+        new_cohort([[0.9, 0.5]])
+    )
     assert "Both classes have the same mean Dice, 0.900." in text_of(new_cohort(np.array([0.9, 0.9002]) + spread))
 
 

@@ -98,7 +98,7 @@ def _what_was_judged(cohort: Cohort, judged: Sequence[CaseResult]) -> Iterator[s
     if failed > unscored:
         number = failed - unscored
         does = "1 case failed and counts" if number == 1 else f"{number:,} cases failed and count"
-        yield f"{does} with the worst scores."
+        yield f"{does} with the worst score for each {noun_of(cohort)} of the reference."
     if unscored:
         whose = "1 case counts" if unscored == 1 else f"{unscored:,} cases count"
         yield f"{whose} nowhere, because the reference cannot be read."
@@ -146,13 +146,13 @@ def _best_and_worst(cohort: Cohort) -> Iterator[str]:
     ranked = sorted(counted, key=lambda name: counted[name].mean)
     worst, best = ranked[0], ranked[-1]
     low, high = counted[worst], counted[best]
-    noun = noun_of(cohort)
+    noun, score = noun_of(cohort), "mean Dice" if max(low.n, high.n) > 1 else "Dice"
     if share(low.mean) == share(high.mean):
         every = "Both" if len(counted) == 2 else f"All {len(counted)}"
-        yield f"{every} {plural(noun)} have the same mean Dice, {share(low.mean)}."
+        yield f"{every} {plural(noun)} have the same {score}, {share(low.mean)}."
         return
     sentence = (
-        f"The best mean Dice is that of {best}, {share(high.mean)}{_interval(high)}; "
+        f"The best {score} is that of {best}, {share(high.mean)}{_interval(high)}; "
         f"the worst that of {worst}, {share(low.mean)}{_interval(low)}"
     )
     overlapping = has_interval(low) and has_interval(high) and low.high >= high.low
