@@ -21,21 +21,23 @@ COSTS = NetworkCosts(
 
 # A training loop with what the trainer imports, loss and optimiser alike, in a process of its own.
 LOOP = """
-import json, torch, pytorch_lightning, monai.transforms, monai.losses, blosc2
+import json, torch, pytorch_lightning, monai.transforms, blosc2
 from leanseg.machine import peak_rss_bytes
 from leanseg.learning import networks
 from leanseg.learning.costing import autocast
 from leanseg.learning.layers.memory_format import channels_last
+from leanseg.learning.training.loss import SegmentationLoss
+from leanseg.plans import Data
 shape, precision = {shape}, {precision!r}
 network = channels_last(networks.create("distill_dsm_unet", 1, 3))
-loss = monai.losses.DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, batch=True)
+loss = SegmentationLoss(Data(name="toy", channels=("MR",), labels={{"background": 0, "one": 1, "two": 2}}))
 optimiser = torch.optim.AdamW(network.parameters())
 for step in range(2):
-    image, labels = torch.randn(shape), torch.randint(0, 3, (shape[0], 1, *shape[2:]))
+    image, labels = torch.randn(shape), torch.randint(0, 3, (shape[0], *shape[2:]))
     optimiser.zero_grad()
     with autocast("cpu", precision):
         logits = network(image)
-    loss(logits.float(), labels).backward()
+    loss(logits, labels).backward()
     optimiser.step()
 print(json.dumps(peak_rss_bytes()))
 """
