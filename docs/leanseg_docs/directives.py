@@ -1,0 +1,92 @@
+"""What pages may ask for in a line of its own: `<!-- recorded: check -->`, `<!-- generated: commands -->` ..."""
+
+import inspect
+import re
+from collections.abc import Callable
+
+from leanseg_docs import commands, keys, memory_picture, python_api
+from leanseg_docs.places import IMAGES
+from leanseg_docs.recordings import MissingRecordingError, read_recording
+
+# A fenced block is taken whole first: what stands in it asks for nothing.
+_DIRECTIVE = re.compile(r"^```.*?^```$|^<!-- (?P<kind>[a-z]+): (?P<name>\S+) -->$", re.MULTILINE | re.DOTALL)
+
+
+class UnknownDirectiveError(Exception):
+    """A page asks for something that does not exist."""
+
+
+def filled(markdown: str) -> str:
+    """Return a page with everything it asks for. Raises UnknownDirectiveError and MissingRecordingError."""
+    return _DIRECTIVE.sub(lambda match: _answer(match["kind"], match["name"]) if match["kind"] else match[0], markdown)
+
+
+def recordings_in(markdown: str) -> list[str]:
+    """Return the names of the recordings that a page shows."""
+    return [match["name"] for match in _DIRECTIVE.finditer(markdown) if match["kind"] == "recorded"]
+
+
+def _answer(kind: str, name: str) -> str:
+    if kind == "recorded":
+        return read_recording(name).markdown()
+    if kind == "python":
+        return python_api.described(name)
+    if kind == "picture":
+        return (IMAGES / f"{name}.svg").read_text(encoding="utf-8").strip()
+    if kind == "generated" and name in _GENERATED:
+        return _GENERATED[name]()
+    message = f"<!-- {kind}: {name} -->: there is no such thing"
+    raise UnknownDirectiveError(message)
+
+
+def _plan_keys() -> str:
+    from leanseg.plans import Plan
+
+    return keys.tables_of(Plan)
+
+
+def _manifest_keys() -> str:
+    from leanseg.packages.manifest import Manifest
+
+    return keys.tables_of(Manifest)
+
+
+def _conventions() -> str:
+    from leanseg.evaluation.conventions import CONVENTIONS
+
+    rows = [f"| {name.replace('_', ' ')} | {meaning} |" for name, meaning in CONVENTIONS.items()]
+    return "\n".join(["| | |", "|---|---|", *rows]).replace("*", "\\*")
+
+
+def _run_folder() -> str:
+    from leanseg.learning.jobs import run_folder
+
+    return _listing(run_folder.__doc__)
+
+
+def _cross_validation_folder() -> str:
+    from leanseg.learning.jobs import cross_validation_folder
+
+    return _listing(cross_validation_folder.__doc__)
+
+
+def _listing(docstring: str | None) -> str:
+    """Return the listing of files that is in a docstring below its first paragraph."""
+    return f"```text\n{inspect.cleandoc(docstring or '').partition(chr(10) * 2)[2]}\n```"
+
+
+_GENERATED: dict[str, Callable[[], str]] = {
+    "aliases": python_api.aliases,
+    "commands": commands.command_table,
+    "conventions": _conventions,
+    "cross-validation-folder": _cross_validation_folder,
+    "exit-codes": commands.exit_code_table,
+    "manifest-keys": _manifest_keys,
+    "memory-picture": memory_picture.memory_picture,
+    "network-functions": python_api.networks_described,
+    "networks": python_api.network_table,
+    "plan-keys": _plan_keys,
+    "run-folder": _run_folder,
+}
+
+__all__ = ["MissingRecordingError", "UnknownDirectiveError", "filled", "recordings_in"]

@@ -1,0 +1,158 @@
+"""Every command line whose output the documentation shows, in the order in which they are recorded.
+
+They run in one scratch folder, see `stage`. A page shows one by its name: `<!-- recorded: check -->`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from leanseg_docs import stage
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One command line.
+
+    about: what its command's page says above it; without it the page leaves it out. code: how it must end. before:
+    makes what it needs in the scratch folder. again: whether the tests run it again, on a small data set. after: the
+    scenes that must have run there first.
+    """
+
+    name: str
+    command: str
+    about: str = ""
+    code: int = 0
+    before: Callable[[Path], None] | None = None
+    again: bool = False
+    after: tuple[str, ...] = ()
+
+    @property
+    def of(self) -> str:
+        """The leanseg command whose page shows it; nothing for other programs and scenes of other pages."""
+        words = self.command.split()
+        return words[1] if self.about and words[0] == "leanseg" else ""
+
+
+@dataclass(frozen=True)
+class Snippets:
+    """The Python of a page, run block by block; what the third prints is recorded as <stem of the page>-3.
+
+    writes: what it leaves in the scratch folder.
+    """
+
+    page: str
+    writes: tuple[str, ...] = ()
+
+
+SCAN = "Task04_Hippocampus/imagesTr/hippocampus_001.nii.gz"
+LABELS = "Task04_Hippocampus/labelsTr/hippocampus_001.nii.gz"
+
+SCENES: tuple[Scene | Snippets, ...] = (
+    Scene("doctor", "leanseg doctor", "On the machine that all outputs on these pages come from:"),
+    Scene("info", f"leanseg info {SCAN} {LABELS}", "A scan and its labels:", again=True),
+    Scene(
+        "info-broken",
+        "leanseg info cut-off.nii.gz",
+        "A download that stopped half-way:",
+        code=2,
+        before=stage.cut_off_a_scan,
+        again=True,
+    ),
+    Scene("check", "leanseg check Task04_Hippocampus", "A sound data set:", again=True),
+    Scene(
+        "check-broken",
+        "leanseg check broken",
+        "Six of its cases, two of them spoiled on purpose:",
+        code=2,
+        before=stage.spoil_a_data_set,
+        again=True,
+    ),
+    Scene("check-misspelled", "leanseg check misspelled", code=2, before=stage.misspell_a_description, again=True),
+    Scene(
+        "split",
+        "leanseg split Task04_Hippocampus -o splits.json --test-share 0.1",
+        "Five folds, and a tenth of the cases in none of them:",
+        again=True,
+    ),
+    Scene("plan", "leanseg plan Task04_Hippocampus -o plan.json --minutes 1", "For one minute of training:"),
+    Scene("budget-time", "leanseg plan Dataset013_BraTS2013 -o long.json --ram 8GB --minutes 240"),
+    Scene("budget-middle", "leanseg plan Dataset013_BraTS2013 -o short.json --ram 8GB --minutes 15"),
+    Scene("budget-memory", "leanseg plan Dataset013_BraTS2013 -o small.json --ram 3GB --minutes 15"),
+    Scene(
+        "plan-refused",
+        "leanseg plan Dataset013_BraTS2013 -o none.json --ram 600MB --minutes 15",
+        "A budget that cannot be met:",
+        code=3,
+        again=True,
+    ),
+    Scene("plan-file", "cat plan.json"),
+    Scene(
+        "train",
+        "leanseg train Task04_Hippocampus --plan plan.json --splits splits.json -o runs/first",
+        "One minute, everything included. Enough to see it work, not to be good:",
+    ),
+    Scene(
+        "train-misspelled",
+        "leanseg train Task04_Hippocampus --plan edited.json -o runs/edited",
+        "A plan edited by hand, with a key that does not exist:",
+        code=2,
+        before=stage.misspell_a_plan,
+        again=True,
+    ),
+    Scene("run-record", "cat runs/first/run.json"),
+    Snippets("getting-started.md", writes=("new-scans", "references")),
+    Scene(
+        "predict",
+        "leanseg predict runs/first new-scans -o label-maps",
+        "The test cases of the splits:",
+        again=True,
+    ),
+    Scene(
+        "predict-partly",
+        "leanseg predict runs/first three-scans -o other-label-maps",
+        "Three scans, one of them cut off:",
+        code=4,
+        before=stage.cut_off_one_of_three,
+        again=True,
+    ),
+    Scene("sidecar", "cat other-label-maps/hippocampus_001.json", after=("predict-partly",)),
+    Scene(
+        "evaluate",
+        "leanseg evaluate label-maps references -o report --images new-scans",
+        "The label maps of the test cases:",
+        again=True,
+        after=("predict",),
+    ),
+    Scene("pack", "leanseg pack runs/first -o hippocampus.zip", "The model of the first run:", again=True),
+    Scene("package-files", "unzip -l hippocampus.zip", after=("pack",)),
+    Scene("card", "cat runs/first/package/card.md"),
+    Scene(
+        "package-changed",
+        "leanseg predict changed.zip new-scans -o nothing",
+        code=2,
+        before=stage.change_a_package,
+        again=True,
+        after=("pack",),
+    ),
+    Scene("split-three", "leanseg split Task04_Hippocampus -o three.json --folds 3 --test-share 0.1", again=True),
+    Scene(
+        "train-all",
+        "leanseg train Task04_Hippocampus --fold all --splits three.json --steps 150 -o runs/folds",
+        "Three folds of 150 steps each. Every case is judged by the model that never saw it:",
+    ),
+    Scene(
+        "ensemble",
+        "leanseg ensemble runs/folds -o hippocampus-package",
+        "The three folds from [leanseg train](train.md), judged on the test cases:",
+    ),
+    Scene("demo", "leanseg demo --minutes 0.5", "Half a minute of training:"),
+    Snippets("python.md", writes=("runs/python", "labels.nii.gz", "many-label-maps", "python-report")),
+    Snippets("adding-a-network.md"),
+    Snippets("contributing.md"),
+)
+
+
+def scene(name: str) -> Scene:
+    """Return the scene of that name."""
+    return next(each for each in SCENES if isinstance(each, Scene) and each.name == name)

@@ -1,0 +1,92 @@
+"""The scratch folder in which the documentation's commands run, and what they find in it.
+
+Task04_Hippocampus and Dataset013_BraTS2013 are links to the data sets of these names. Everything that is broken is
+made here, out of the first of them.
+"""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+HIPPOCAMPUS, BRATS = "Task04_Hippocampus", "Dataset013_BraTS2013"
+
+
+def set_up(folder: Path, hippocampus: Path, brats: Path) -> None:
+    """Link the data sets into `folder`, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, place in ((HIPPOCAMPUS, hippocampus), (BRATS, brats)):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(place.resolve(), target_is_directory=True)
+
+
+def cut_off_a_scan(folder: Path) -> None:
+    """Write cut-off.nii.gz, half of a scan."""
+    _cut_off(_first_scans(folder)[0], folder / "cut-off.nii.gz")
+
+
+def spoil_a_data_set(folder: Path) -> None:
+    """Write broken/: six cases, one with half a scan and one without its label map."""
+    broken, description = _copy_of_six(folder, "broken")
+    halved, lost = description["training"][1], description["training"][3]
+    _cut_off(folder / HIPPOCAMPUS / halved["image"], broken / halved["image"])
+    (broken / lost["label"]).unlink()
+
+
+def misspell_a_description(folder: Path) -> None:
+    """Write misspelled/: six cases, and a dataset.json that says `label` where it means `labels`."""
+    misspelled, description = _copy_of_six(folder, "misspelled")
+    description["label"] = description.pop("labels")
+    _write_json(misspelled / "dataset.json", description)
+
+
+def misspell_a_plan(folder: Path) -> None:
+    """Write edited.json, plan.json with a wrong key and a wrong value."""
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    plan["training"]["learning_rat"] = plan["training"].pop("learning_rate")
+    plan["inference"]["overlap"] = 1.5
+    _write_json(folder / "edited.json", plan)
+
+
+def cut_off_one_of_three(folder: Path) -> None:
+    """Write three-scans/, the first three scans, of which the second is cut off."""
+    (folder / "three-scans").mkdir(exist_ok=True)
+    for number, scan in enumerate(_first_scans(folder)[:3]):
+        (_cut_off if number == 1 else shutil.copyfile)(scan, folder / "three-scans" / scan.name)
+
+
+def change_a_package(folder: Path) -> None:
+    """Write changed.zip, hippocampus.zip with another overlap in its plan."""
+    with zipfile.ZipFile(folder / "hippocampus.zip") as sound, zipfile.ZipFile(folder / "changed.zip", "w") as changed:
+        for member in sound.infolist():
+            content = sound.read(member)
+            if member.filename == "plan.json":
+                content = content.replace(b'"overlap": 0.5', b'"overlap": 0.6')
+            changed.writestr(member, content)
+
+
+def _first_scans(folder: Path) -> list[Path]:
+    return sorted((folder / HIPPOCAMPUS / "imagesTr").glob("hippocampus_*.nii.gz"))
+
+
+def _copy_of_six(folder: Path, name: str) -> tuple[Path, dict]:
+    """Copy six cases of the data set to the folder `name`, and return it and its description."""
+    copy = folder / name
+    shutil.rmtree(copy, ignore_errors=True)
+    description = json.loads((folder / HIPPOCAMPUS / "dataset.json").read_text(encoding="utf-8"))
+    description["training"] = sorted(description["training"], key=lambda entry: entry["image"])[:6]
+    for entry in description["training"]:
+        for file in entry.values():
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / HIPPOCAMPUS / file, copy / file)
+    _write_json(copy / "dataset.json", description)
+    return copy, description
+
+
+def _cut_off(scan: Path, place: Path) -> None:
+    whole = scan.read_bytes()
+    place.write_bytes(whole[: len(whole) // 2])
+
+
+def _write_json(path: Path, content: dict) -> None:
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
