@@ -94,6 +94,7 @@ def test_failures_and_ignored_predictions_are_named_in_metrics_json(folders):
     assert record["ignored_predictions"] == ["stray.nii.gz"]
     assert record["conventions"] == CONVENTIONS
     assert record["tolerances_mm"] == [1, 2]
+    assert record["report"] == "report.html"
     low, high = record["foreground_mean"]["dice"]["interval"]
     assert 0 <= low < record["foreground_mean"]["dice"]["mean"] < high <= 1
 
