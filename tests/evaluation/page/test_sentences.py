@@ -46,7 +46,7 @@ def cohorts(draw):
 
 
 @given(values=cohorts())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 def test_every_cohort_gives_whole_sentences_without_nonsense(new_cohort, values):
     for sentence in told(new_cohort(**values)):
         assert sentence.endswith(".")
@@ -59,7 +59,7 @@ def test_every_cohort_gives_whole_sentences_without_nonsense(new_cohort, values)
 
 
 @given(values=cohorts())
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 def test_the_numbers_told_are_those_of_the_cohort(new_cohort, values):
     cohort = new_cohort(**values)
     text = text_of(cohort)
@@ -81,7 +81,7 @@ def test_the_numbers_told_are_those_of_the_cohort(new_cohort, values):
 
 
 @given(values=cohorts())
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 def test_no_claim_about_all_cases_rests_on_fewer_than_ten(new_cohort, values):
     cohort = new_cohort(**values)
     judged = [result for result in cohort.results if result.failure is None]
