@@ -85,7 +85,7 @@ def test_an_engine_that_disagrees_is_named(package):
             return -reference(tile)
 
     with pytest.raises(ParityError, match="upside-down"):
-        require_parity(compare_engines(tile, reference, [Upside()]))
+        require_parity(compare_engines(tile, reference, [Upside]))
 
 
 class Fixed:
@@ -105,7 +105,9 @@ def test_regions_agree_where_all_of_them_do():
     reference = Fixed([[2, 2, -2, -2], [1, -1, 1, -1]])
     other = Fixed([[1, -3, -1, 0.5], [3, -2, 2, -1]])  # the second and the fourth voxel are in other regions
     agreement = {
-        regions: compare_engines(tile, reference, [other], regions=regions)["fixed"]["label_agreement"]
+        regions: compare_engines(tile, reference, [lambda other=other: other], regions=regions)["fixed"][
+            "label_agreement"
+        ]
         for regions in (True, False)
     }
     assert agreement == {True: 0.5, False: 0.25}  # as classes, only the third has the same highest score

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def export(plan: Plan, weights: Mapping[str, Tensor], tile: NDArray[np.float32])
     network = build_network(plan)
     network.load_state_dict(dict(weights))
     graph = export_onnx(network, len(plan.data.channels), plan.inference.tile)
-    others = (OpenVinoEngine(graph), OnnxRuntimeEngine(graph))
+    others = (partial(OpenVinoEngine, graph), partial(OnnxRuntimeEngine, graph))
     parity = compare_engines(tile, TorchEngine(network), others, regions=bool(plan.data.regions))
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Exported(plan, weight_bytes(weights), graph, parameters, parity)

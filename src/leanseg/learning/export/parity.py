@@ -1,6 +1,6 @@
 """Does the exported graph say what the network says?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,21 +26,25 @@ Parity = dict[str, dict[str, float]]
 
 
 def compare_engines(
-    tile: NDArray[np.float32], reference: Engine, others: Sequence[Engine], *, regions: bool = False
+    tile: NDArray[np.float32], reference: Engine, others: Sequence[Callable[[], Engine]], *, regions: bool = False
 ) -> Parity:
     """Return per engine the largest difference of logits and the share of equal labels on one tile (1, C, D, H, W).
 
+    others: what opens the engines; each is gone before the next is opened, as they keep the memory of a tile.
     regions: labels are not the class of the highest logit but the regions whose logits are above 0, all of them.
     """
     expected = reference(tile)
-    found = {}
-    for engine in others:
-        logits = engine(tile)
-        found[engine.name] = {
-            "largest_difference": float(np.abs(logits - expected).max()),
-            "label_agreement": float(_same(logits, expected, regions=regions).mean()),
-        }
-    return found
+    return dict(_compared(opened(), tile, expected, regions=regions) for opened in others)
+
+
+def _compared(
+    engine: Engine, tile: NDArray[np.float32], expected: NDArray[np.float32], *, regions: bool
+) -> tuple[str, dict[str, float]]:
+    logits = engine(tile)
+    return engine.name, {
+        "largest_difference": float(np.abs(logits - expected).max()),
+        "label_agreement": float(_same(logits, expected, regions=regions).mean()),
+    }
 
 
 def _same(ours: NDArray[np.float32], theirs: NDArray[np.float32], *, regions: bool) -> NDArray[np.bool_]:
