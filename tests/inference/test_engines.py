@@ -8,6 +8,7 @@ import pytest
 from leanseg.errors import OutOfMemoryError
 from leanseg.inference import Predictor
 from leanseg.inference.engines import EngineError, EngineFailedError, UnknownEngineError, engine_failure, open_engine
+from leanseg.inference.engines.engine import WrongOutputError, require_scores
 from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
 from leanseg.inference.engines.openvino_engine import OpenVinoEngine
 from leanseg.volumes import read_channels
@@ -116,3 +117,24 @@ print(sorted(heavy & set(sys.modules)))
 """
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("shape", [(), (1, 3), (1, 3, 8, 12), (2, 3, *TILE), (1, 0, *TILE), (1, 3, 8, 12, 9)])
+def test_what_is_no_score_of_every_voxel_is_refused(shape):
+    tile = np.zeros((1, 2, *TILE), np.float32)
+    with pytest.raises(WrongOutputError, match="any engine"):
+        require_scores("any engine", np.zeros(shape, np.float32), tile)
+    scores = np.zeros((1, 3, *TILE), np.float32)
+    assert require_scores("any engine", scores, tile) is scores
+
+
+@pytest.mark.parametrize("engine", [OpenVinoEngine, OnnxRuntimeEngine])
+def test_an_engine_whose_complaint_is_no_text_is_understood(engine):
+    from onnx import TensorProto, helper
+
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 2, 2, 2])
+    scores = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 2, 2, 2])
+    graph = helper.make_graph([helper.make_node("Mystery", ["x"], ["y"])], "g", [value], [scores])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    with pytest.raises(EngineError):
+        engine(model.SerializeToString().replace(b"Mystery", b"\xff\xfestery"))

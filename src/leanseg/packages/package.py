@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from leanseg.packages.errors import CorruptPackageError, NotAPackageError, UnsafePackageError
+from leanseg.packages.graphs import MalformedModelError, check_graph, refers_to_other_files
 from leanseg.packages.manifest import (
     LARGEST_PACKAGE,
     LARGEST_TEXT,
@@ -21,7 +22,6 @@ from leanseg.packages.manifest import (
     required,
     weights_name,
 )
-from leanseg.packages.onnx_data import MalformedModelError, refers_to_other_files
 from leanseg.packages.stores import FolderStore, Store, ZipStore
 from leanseg.plans import Plan, PlanError, parse_plan
 
@@ -63,7 +63,7 @@ class Package:
             _verify(store, manifest, name)
         package = cls(store.path, _plan(store, manifest), manifest, _hash(manifest), store)
         for member in range(package.members):
-            _check_model(store.path, graph_name(member, package.members), package.onnx_bytes(member))
+            _check_model(package, graph_name(member, package.members), package.onnx_bytes(member))
         return package
 
     def file(self, name: str) -> bytes:
@@ -190,10 +190,11 @@ def _plan(store: Store, manifest: Manifest) -> Plan:
         raise CorruptPackageError(store.path, problem, fix) from error
 
 
-def _check_model(path: Path, name: str, model: bytes) -> None:
+def _check_model(package: Package, name: str, model: bytes) -> None:
+    data, tile = package.plan.data, package.plan.inference.tile
     try:
-        external = refers_to_other_files(model)
+        if refers_to_other_files(model):
+            raise UnsafePackageError(package.path, f"{name} refers to files outside the package")
+        check_graph(model, given=(1, len(data.channels), *tile), wanted=(1, data.outputs, *tile))
     except MalformedModelError as error:
-        raise CorruptPackageError(path, f"{name} is not an ONNX model ({error})") from error
-    if external:
-        raise UnsafePackageError(path, f"{name} refers to files outside the package")
+        raise CorruptPackageError(package.path, f"{name} is not the graph of a network: {error}") from error

@@ -1,6 +1,6 @@
 """What the predictor asks of whatever computes a network."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,25 @@ class EngineFailedError(InputError):
             why="the network could not be computed on this scan",
             fix="try another engine with --engine",
         )
+
+
+class WrongOutputError(InputError):
+    """An engine's result is not what a tile's scores look like."""
+
+    def __init__(self, engine: str, shape: tuple[int, ...], tile: tuple[int, ...]) -> None:
+        super().__init__(
+            what=f"{engine} gives numbers of shape {shape} for a tile of shape {tile}",
+            why="scores are one number per class and voxel of the tile",
+            fix="copy the package again from where it was made; if it is no better there, train again",
+        )
+
+
+def require_scores(engine: str, result: Any, tile: Float32) -> Float32:
+    """Return what an engine has computed for a tile (1, C, d, h, w) if it is (1, K, d, h, w) with K at least one."""
+    scores = np.asarray(result)
+    if scores.ndim != 5 or 0 in scores.shape or (len(scores), *scores.shape[2:]) != (len(tile), *tile.shape[2:]):
+        raise WrongOutputError(engine, scores.shape, tile.shape)
+    return scores
 
 
 def engine_failure(engine: str, error: Exception) -> LeansegError:

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from leanseg.inference.engines.engine import EngineError, engine_failure
+from leanseg.errors import first_line
+from leanseg.inference.engines.engine import EngineError, engine_failure, require_scores
 from leanseg.machine import cores
 
 Float32 = NDArray[np.float32]
@@ -26,7 +27,7 @@ class OnnxRuntimeEngine:
         try:
             self._session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
         except self._failures as error:
-            raise EngineError("onnxruntime", str(error).strip().splitlines()[0], "openvino") from error
+            raise EngineError("onnxruntime", first_line(error), "openvino") from error
         self._input = self._session.get_inputs()[0].name
         self._name = f"onnxruntime {onnxruntime.__version__}"
 
@@ -43,10 +44,10 @@ class OnnxRuntimeEngine:
     def __call__(self, tile: Float32) -> Float32:
         """Return the scores (1, K, d, h, w) of `tile` (1, C, d, h, w)."""
         try:
-            scores: Float32 = self._session.run(None, {self._input: tile})[0]
+            scores = self._session.run(None, {self._input: tile})[0]
         except self._failures as error:
             raise engine_failure(self._name, error) from error
-        return scores
+        return require_scores(self._name, scores, tile)
 
 
 def _failures() -> tuple[type[Exception], ...]:
@@ -56,5 +57,7 @@ def _failures() -> tuple[type[Exception], ...]:
     return (
         RuntimeError,
         MemoryError,
+        ValueError,  # from its Python side, or because what it says is itself no text
+        LookupError,
         *(found for found in vars(state).values() if isinstance(found, type) and issubclass(found, Exception)),
     )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leanseg.inference.engines.engine import EngineError, engine_failure
+from leanseg.inference.engines.engine import EngineError, engine_failure, require_scores
 from leanseg.machine import cores
 
 Float32 = NDArray[np.float32]
@@ -49,8 +49,9 @@ class OpenVinoEngine:
         }
         try:
             compiled = core.compile_model(core.read_model(onnx, b""), "CPU", settings)
-        except RuntimeError as error:
-            raise EngineError("openvino", str(error).strip().splitlines()[-1], "onnxruntime") from error
+        except (RuntimeError, ValueError) as error:  # ValueError: what it says is itself no text
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise EngineError("openvino", reason[-1], "onnxruntime") from error
         self._request = compiled.create_infer_request()
         # Asked of the compiled model, not of our settings: what is reported is what is used.
         self._precision = str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
@@ -69,7 +70,7 @@ class OpenVinoEngine:
     def __call__(self, tile: Float32) -> Float32:
         """Return the scores (1, K, d, h, w) of `tile` (1, C, d, h, w), in memory that the next call reuses."""
         try:
-            scores: Float32 = self._request.infer([tile], share_inputs=True, share_outputs=True)[0]
-        except (RuntimeError, MemoryError) as error:
+            scores = self._request.infer([tile], share_inputs=True, share_outputs=True)[0]
+        except (RuntimeError, MemoryError, ValueError, LookupError) as error:  # the last two from its Python side
             raise engine_failure(self._name, error) from error
-        return scores
+        return require_scores(self._name, scores, tile)

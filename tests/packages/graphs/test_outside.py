@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leanseg.packages.onnx_data import MalformedModelError, refers_to_other_files
+from leanseg.packages.graphs.outside import refers_to_other_files
+from leanseg.packages.graphs.protobuf import MalformedModelError
 
 
 def tensor(outside):
