@@ -32,11 +32,16 @@ def _answer(kind: str, name: str) -> str:
     if kind == "python":
         return python_api.described(name)
     if kind == "picture":
-        return (IMAGES / f"{name}.svg").read_text(encoding="utf-8").strip()
+        return _picture((IMAGES / f"{name}.svg").read_text(encoding="utf-8").strip())
     if kind == "generated" and name in _GENERATED:
         return _GENERATED[name]()
     message = f"<!-- {kind}: {name} -->: there is no such thing"
     raise UnknownDirectiveError(message)
+
+
+def _picture(drawing: str) -> str:
+    """Return an SVG as a page holds it: on a narrow screen it is moved sideways instead of shrunk."""
+    return f'<div class="picture" markdown="0">\n{drawing}\n</div>'
 
 
 def _plan_keys() -> str:
@@ -55,7 +60,7 @@ def _conventions() -> str:
     from leanseg.evaluation.conventions import CONVENTIONS
 
     rows = [f"| {name.replace('_', ' ')} | {meaning} |" for name, meaning in CONVENTIONS.items()]
-    return "\n".join(["| | |", "|---|---|", *rows]).replace("*", "\\*")
+    return "\n".join(["| about | rule |", "|---|---|", *rows]).replace("*", "\\*")
 
 
 def _run_folder() -> str:
@@ -82,7 +87,7 @@ _GENERATED: dict[str, Callable[[], str]] = {
     "cross-validation-folder": _cross_validation_folder,
     "exit-codes": commands.exit_code_table,
     "manifest-keys": _manifest_keys,
-    "memory-picture": memory_picture.memory_picture,
+    "memory-picture": lambda: _picture(memory_picture.memory_picture()),
     "network-functions": python_api.networks_described,
     "networks": python_api.network_table,
     "plan-keys": _plan_keys,

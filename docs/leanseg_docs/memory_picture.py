@@ -32,7 +32,7 @@ def memory_picture() -> str:
     """Return the recorded parts as stacked bars, SVG that takes its colours from the page."""
     records = json.loads((RECORDED / RECORD).read_text(encoding="utf-8"))
     longest = max(max(sum(record["parts"].values()), record["limit"] or 0) for record in records)
-    height = _TOP + len(records) * (_BAR + _GAP) + _KEY * 2
+    height = _TOP + len(records) * (_BAR + _GAP) + 10 + _KEY * 2
     label = "What the memory of a training run consists of"
     drawn = [f'<svg class="picture" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{label}">']
     for index, record in enumerate(records):

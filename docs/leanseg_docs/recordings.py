@@ -7,7 +7,8 @@ from html import escape
 
 from leanseg_docs.places import RECORDED
 
-_COLUMNS = 92
+_COLUMNS = 84
+_SENTENCES = ("  why: ", "  fix: ")
 _ENDED = re.compile(r"exit code (\d+), (\d+(?:\.\d+)?) s")
 
 
@@ -44,8 +45,8 @@ class Recording:
 
 
 def _wrapped(line: str) -> str:
-    """Return a sentence as a terminal shows it; tables, which begin with a blank, and JSON keep their lines."""
-    if len(line) <= _COLUMNS or line.startswith((" ", "{", "[")):
+    """Return a sentence as a narrow terminal shows it; tables, which begin with a blank, keep their lines."""
+    if len(line) <= _COLUMNS or (line.startswith(" ") and not line.startswith(_SENTENCES)):
         return line
     return "\n".join(textwrap.wrap(line, _COLUMNS, break_long_words=False, break_on_hyphens=False))
 
