@@ -56,7 +56,8 @@ def exit_code_table() -> str:
     rows = ["| code | meaning |", "|---|---|", "| 0 | Done. |"]
     for error in _ENDINGS:
         said, code = inspect.getdoc(error) or "", f"Exit code {error.exit_code}"
-        rows.append(f"| {error.exit_code} | {said.replace(f'{code}: ', '').removesuffix(f' {code}.')} |")
+        meaning = said.rpartition(f"{code}: ")[2].removesuffix(f" {code}.")
+        rows.append(f"| {error.exit_code} | {meaning[:1].upper()}{meaning[1:]} |")
     rows.append(f"| {_INTERRUPTED} | Stopped by Ctrl-C. |")
     return "\n".join(rows)
 

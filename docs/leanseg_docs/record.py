@@ -36,6 +36,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help=f"folder of {stage.HIPPOCAMPUS} and {stage.BRATS}")
     parser.add_argument("scenes", nargs="*", help="names of scenes; all of them unless given")
     options = parser.parse_args()
+    if not options.scenes:
+        shutil.rmtree(SCRATCH, ignore_errors=True)
     stage.set_up(SCRATCH, options.data / stage.HIPPOCAMPUS, options.data / stage.BRATS)
     origin = _origin()
     for each in SCENES:
@@ -118,7 +120,9 @@ def _origin() -> str:
     today = datetime.now(UTC).date().isoformat()
     versions = f"leanseg {__version__}, Python {'.'.join(map(str, sys.version_info[:3]))}"
     ram = f"{machine.ram_bytes() / 1e9:.0f} GB"
-    return f"{today}, {versions}, {machine.cores()} cores ({this_processor().name}), {ram}, no GPU"
+    threads = os.environ.get("OMP_NUM_THREADS")
+    limited = f", OMP_NUM_THREADS={threads}" if threads else ""
+    return f"{today}, {versions}, {machine.cores()} cores ({this_processor().name}), {ram}, no GPU{limited}"
 
 
 if __name__ == "__main__":
