@@ -42,6 +42,7 @@ def test_an_older_sidecar_names_classes_which_come_by_rising_value(tmp_path):
     [
         "no JSON",
         "[]",
+        "[" * 100_000,
         {},
         {"labels": {"a": "1"}},
         {"labels": LABELS, "targets": []},

@@ -256,7 +256,7 @@ def test_files_of_an_opened_data_set_are_guarded_wherever_they_lie(folders, tmp_
             evaluate(predictions, dataclasses.replace(dataset, cases=cases), out, overwrite=True)
 
 
-@pytest.mark.parametrize("content", [None, "not JSON", "[]", '{"mine": 1}'])
+@pytest.mark.parametrize("content", [None, "not JSON", "[]", "[" * 100_000, '{"mine": 1}'])
 def test_only_an_earlier_report_is_ever_replaced(folders, tmp_path, content):
     predictions, references, _ = folders
     study = tmp_path / "study"

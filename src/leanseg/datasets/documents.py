@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
@@ -16,6 +17,9 @@ Model = TypeVar("Model", bound=BaseModel)
 # 100,000 cases take about 20 MB; more than this is no description of a data set.
 LARGEST_BYTES = 32 * 2**20
 _SHOWN = 3
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character: sound in pairs, on its own nothing that can be written
+_LONGEST_NAME = 255  # bytes
+_LONGEST_PATH = 2000
 
 
 class DocumentError(InputError):
@@ -50,6 +54,8 @@ def read_object(path: Path) -> dict[str, Any]:
     text = read_text(path)
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        if _HALF.search(text):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # raises a ValueError that says which and where
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise DocumentError(path, place, f"is not JSON: {error.msg}", "correct the file with a text editor") from error
@@ -89,14 +95,28 @@ def inner_path(document: Path, key: str, text: str) -> Path:
 
     Raises DocumentError for absolute paths and for those that climb out of the document's folder with '..'.
     """
-    if not text.strip() or any(ord(letter) < ord(" ") for letter in text):
-        raise DocumentError(document, key, f"{text!r} is no file name", "write a path such as ./imagesTr/a.nii.gz")
+    if not text.strip() or any(ord(letter) < ord(" ") for letter in text) or not _fits(text):
+        raise DocumentError(
+            document, key, f"{_start(text)!r} is no file name", "write a path such as ./imagesTr/a.nii.gz"
+        )
     posix, windows = PurePosixPath(text), PureWindowsPath(text)
     absolute = posix.is_absolute() or windows.drive or windows.root
     if absolute or ".." in posix.parts or ".." in windows.parts:
         reason = f"{text!r} leads out of the data set's folder"
         raise DocumentError(document, key, reason, f"write a path inside {document.parent}, without '..'")
     return document.parent / posix
+
+
+def _fits(text: str) -> bool:
+    """Tell whether an operating system can be asked for a file of this name."""
+    try:
+        return max(len(part.encode()) for part in text.split("/")) <= _LONGEST_NAME and len(text) <= _LONGEST_PATH
+    except UnicodeEncodeError:  # half of a pair of surrogates, which no encoding has
+        return False
+
+
+def _start(text: str) -> str:
+    return text if len(text) <= _LONGEST_NAME else f"{text[:40]}..."
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What the values of label maps mean to a judge: which count as what, and which count nowhere."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from leanseg.datasets import Dataset, Targets
+from leanseg.datasets.documents import DocumentError, read_object
 from leanseg.evaluation.overlap import Labels
 from leanseg.volumes import stem_of
 
@@ -55,10 +55,10 @@ def meaning_beside(predictions: Iterable[Path]) -> Meaning:
     """Return what the first readable sidecar says: `leanseg predict` writes one beside each label map."""
     for path in predictions:
         try:
-            record = json.loads(path.with_name(f"{stem_of(path)}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            record = read_object(path.with_name(f"{stem_of(path)}.json"))
+        except DocumentError:
             continue
-        if isinstance(record, dict) and (meaning := _recorded(record)) is not None:
+        if (meaning := _recorded(record)) is not None:
             return meaning
     return Meaning({})
 

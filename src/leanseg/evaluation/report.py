@@ -1,7 +1,6 @@
 """The report on a cohort: a folder with report.html, metrics.csv, metrics.json and pictures of three cases."""
 
 import csv
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from leanseg import __version__
 from leanseg.datasets import Dataset, Targets
+from leanseg.datasets.documents import DocumentError, read_object
 from leanseg.errors import InputError
 from leanseg.evaluation.cohort import CaseResult, Cohort, measure_cohort, read_pair, read_scan
 from leanseg.evaluation.conventions import CONVENTIONS
@@ -108,10 +108,10 @@ def _refuse_anything_but_a_report(out: Path) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     try:
-        record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = read_object(out / "metrics.json")
+    except DocumentError:
         raise NotAReportError(out) from None
-    if not (isinstance(record, dict) and {"leanseg", "conventions"} <= record.keys()):
+    if not {"leanseg", "conventions"} <= record.keys():
         raise NotAReportError(out)
 
 

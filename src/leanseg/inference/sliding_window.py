@@ -77,8 +77,9 @@ def _added(
             scores = np.zeros((len(found), *padded.shape[1:]), dtype=np.float32)
         # Engines may hand out their own buffer, so it is not multiplied in place.
         weights = d.weights[:, None, None] * (h.weights[:, None] * w.weights)
-        for target, part in zip(scores[place], found, strict=True):
-            target += part * weights
+        with np.errstate(over="ignore", invalid="ignore"):  # scores that are not finite are the predictor's to refuse
+            for target, part in zip(scores[place], found, strict=True):
+                target += part * weights
     return scores
 
 

@@ -33,7 +33,9 @@ def test_a_maker_is_told_with_the_beginning_of_its_hash():
     assert str(Maker(*RECORD.values())) == "package 3f2a9c017be4, openvino 2026.4.1 in bf16, leanseg 0.1.0"
 
 
-@pytest.mark.parametrize("text", [None, "", "[]", "3", "{}", '{"package": 3}', json.dumps(RECORD | {"engine": ""})])
+@pytest.mark.parametrize(
+    "text", [None, "", "[]", "[" * 100_000, "3", "{}", '{"package": 3}', json.dumps(RECORD | {"engine": ""})]
+)
 def test_what_is_no_sidecar_counts_nowhere(pairs, text):
     assert makers_of(pairs(text)) == Counter()
 

@@ -1,11 +1,11 @@
 """Who made the predictions, as far as the sidecars beside them say: `leanseg predict` writes one for each label map."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from leanseg.datasets.documents import DocumentError, read_object
 from leanseg.evaluation.pairing import Pair
 from leanseg.volumes import stem_of
 
@@ -39,10 +39,8 @@ def _makers(pairs: Sequence[Pair]) -> Iterator[Maker]:
 
 def _maker_beside(prediction: Path) -> Maker | None:
     try:
-        record = json.loads(prediction.with_name(f"{stem_of(prediction)}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(record, dict):
+        record = read_object(prediction.with_name(f"{stem_of(prediction)}.json"))
+    except DocumentError:
         return None
     told = [value for key in _KEYS if isinstance(value := record.get(key), str) and value]
     return Maker(*told) if len(told) == len(_KEYS) else None

@@ -9,13 +9,13 @@ test/                                           reports of leanseg ensemble on c
 cache/                                          preprocessed cases, shared by the folds, removed when all are done
 """
 
-import json
 import shutil
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from leanseg.datasets.documents import DocumentError, read_object
 from leanseg.learning.jobs.owned_folder import OwnedFolder
 from leanseg.learning.jobs.run_folder import NotARunError, RunFolder, State
 from leanseg.storage import write_json
@@ -61,12 +61,13 @@ class CrossValidationFolder(OwnedFolder):
 
     def read(self) -> CrossValidationRecord:
         """Return what cross_validation.json says. Raises NotARunError."""
+        if not self.record.is_file():
+            raise NotARunError(self.root, f"is not a cross-validation: it has no {RECORD}")
         try:
-            return CrossValidationRecord.model_validate(json.loads(self.record.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise NotARunError(self.root, f"is not a cross-validation: it has no {RECORD}") from error
-        except (ValidationError, ValueError) as error:
-            raise NotARunError(self.record, f"cannot be read ({error})") from error
+            return CrossValidationRecord.model_validate(read_object(self.record))
+        except (ValidationError, DocumentError) as error:
+            reason = error.what if isinstance(error, DocumentError) else str(error)
+            raise NotARunError(self.record, f"cannot be read ({reason})") from error
 
     def write(self, record: CrossValidationRecord) -> None:
         """Write cross_validation.json, whole or not at all."""

@@ -7,13 +7,13 @@ validation/                           label maps of the validation cases and the
 cache/                                preprocessed cases, removed when training is done
 """
 
-import json
 import shutil
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from leanseg.datasets.documents import DocumentError, read_object
 from leanseg.errors import InputError
 from leanseg.learning.jobs.owned_folder import OwnedFolder
 from leanseg.storage import write_json
@@ -80,12 +80,13 @@ class RunFolder(OwnedFolder):
 
     def read(self) -> RunRecord:
         """Return what run.json says. Raises NotARunError."""
+        if not self.record.is_file():
+            raise NotARunError(self.root, "is not a run: it has no run.json")
         try:
-            return RunRecord.model_validate(json.loads(self.record.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise NotARunError(self.root, "is not a run: it has no run.json") from error
-        except (ValidationError, ValueError) as error:
-            raise NotARunError(self.record, f"cannot be read ({error})") from error
+            return RunRecord.model_validate(read_object(self.record))
+        except (ValidationError, DocumentError) as error:
+            reason = error.what if isinstance(error, DocumentError) else str(error)
+            raise NotARunError(self.record, f"cannot be read ({reason})") from error
 
     def write(self, record: RunRecord) -> None:
         """Write run.json, whole or not at all."""
