@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from leanseg.errors import InputError
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class OutputNotEmptyError(InputError):
@@ -117,10 +120,15 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def encodable(text: str) -> str:
+    """Return `text` with what no encoding has, such as byte FF in a file name of an old encoding, written as %FF."""
+    return _HALF_CHARACTER.sub(lambda found: f"%{ord(found[0]) & 0xFF:02X}", text)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+    """Write `text` as UTF-8, whole or not at all, with the ends of lines that it has; see `encodable`."""
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(encodable(text), encoding="utf-8", newline="")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,9 +1,10 @@
 import json
+import os
 
 import numpy as np
 import pytest
 
-from leanseg.datasets import Dataset, Region
+from leanseg.datasets import Dataset, Region, documents
 from leanseg.evaluation.meaning import Meaning, judged, meaning_beside, meaning_in
 
 LABELS = {"background": 0, "oedema": 2, "core": 1}
@@ -45,6 +46,14 @@ def test_an_older_sidecar_names_classes_which_come_by_rising_value(tmp_path):
         "[" * 100_000,
         {},
         {"labels": {"a": "1"}},
+        {"labels": {"a": 10**25}},
+        '{"labels": {"a": 1' + "0" * 5000 + "}}",
+        {"labels": {"a": -1}},
+        {"labels": {"a": True}},
+        {"labels": {f"class {value}": value for value in range(1, 3000)}},
+        {"labels": LABELS, "targets": {"all": [65_536]}},
+        {"labels": LABELS, "targets": {"all": [1]}, "ignore": 2**70},
+        {"labels": LABELS, "targets": {str(value): list(range(value, value + 900)) for value in (1, 901)}},
         {"labels": LABELS, "targets": []},
         {"labels": LABELS, "targets": {"all": 1}},
         {"labels": LABELS, "targets": {"all": []}},
@@ -55,6 +64,15 @@ def test_an_older_sidecar_names_classes_which_come_by_rising_value(tmp_path):
 def test_a_sidecar_that_says_nothing_of_use_is_passed_over(tmp_path, record):
     assert beside(tmp_path, record) == Meaning({})
     assert beside(tmp_path, record, {"labels": LABELS}).targets == {"core": (1,), "oedema": (2,)}
+
+
+def test_a_pipe_and_a_huge_file_are_passed_over_without_waiting(tmp_path, monkeypatch):
+    monkeypatch.setattr(documents, "LARGEST_BYTES", 1000)
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "huge.json").write_text(json.dumps({"labels": LABELS}) + " " * 1000)
+    (tmp_path / "sound.json").write_text(json.dumps({"labels": {"organ": 3}}))
+    meaning = meaning_beside([tmp_path / f"{name}.nii.gz" for name in ("pipe", "huge", "sound")])
+    assert meaning.targets == {"organ": (3,)}
 
 
 def test_ignored_voxels_become_background_in_both_maps_and_files_stay_as_they_are():

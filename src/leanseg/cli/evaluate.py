@@ -10,6 +10,7 @@ import typer
 import leanseg
 from leanseg.cli.options import JsonOption, OutFolderOption, OverwriteOption
 from leanseg.errors import SomeCasesFailedError
+from leanseg.storage import encodable
 
 if TYPE_CHECKING:
     from leanseg.evaluation import CaseResult, Cohort, Evaluation, Summary
@@ -73,21 +74,23 @@ def evaluate(
 def show_evaluation(report: "Evaluation") -> None:
     """Print the tables of a report, and the cases that failed."""
     from leanseg.cli.console import table
+    from leanseg.evaluation.page.wording import noun_of
 
     cohort = report.cohort
+    noun = noun_of(cohort)
     judged = len(cohort.results) - len(cohort.failures)
     # Two tables, because one with everything is wider than a terminal.
     table(
-        ["class", "n", "Dice", "95 % interval", *(f"NSD {mm:g} mm" for mm in cohort.tolerances), "HD95 mm"],
+        [noun, "n", "Dice", "95 % interval", *(f"NSD {mm:g} mm" for mm in cohort.tolerances), "HD95 mm"],
         [[name, *_surface_and_dice(scores, cohort.tolerances)] for name, scores in _rows(cohort)],
         title=f"{judged} of {len(cohort.results)} cases judged: means over cases",
     )
     table(
-        ["class", "IoU", "sensitivity", "specificity", "volume difference"],
+        [noun, "IoU", "sensitivity", "specificity", "volume difference"],
         [[name, *_other_scores(scores)] for name, scores in _rows(cohort)],
     )
-    for line in _remarks(cohort):
-        typer.echo(line)
+    for line in _remarks(cohort, noun):
+        typer.echo(encodable(line))
 
 
 def _rows(cohort: "Cohort") -> Iterator[tuple[str, "dict[str, Summary]"]]:
@@ -121,14 +124,14 @@ def _number(value: float, style: str) -> str:
     return style.format(value) if math.isfinite(value) else "-"  # NaN: no case is counted
 
 
-def _remarks(cohort: "Cohort") -> Iterator[str]:
+def _remarks(cohort: "Cohort", noun: str) -> Iterator[str]:
     for result in cohort.failures[:_FAILURES_SHOWN]:
         yield f"failed: {_reason(result)}"
     if len(cohort.failures) > _FAILURES_SHOWN:
         yield f"failed: {len(cohort.failures) - _FAILURES_SHOWN} more, all named in metrics.json"
     unnamed = [result.pair.name for result in cohort.results if result.unnamed]
     if unnamed:
-        yield f"taken as background, because they are no class: some values in {_some(unnamed)}"
+        yield f"taken as background, because they are no {noun}: some values in {_some(unnamed)}"
     if cohort.ignored:
         yield f"left out, because they have no reference: {_some([path.name for path in cohort.ignored])}"
 

@@ -22,6 +22,7 @@ from leanseg.evaluation.scores import (
     Ruler,
     Scores,
     foreground_mean,
+    nsd_name,
     score_case,
     score_failure,
     score_names,
@@ -58,11 +59,13 @@ class CaseResult:
 class Cohort:
     """What was measured: every case with a reference, and what the cohort says as a whole.
 
-    targets: what was judged, classes or regions: name -> label values that count as it.
+    targets: what was judged, classes or regions: name -> label values that count as it. tolerance: the one of
+    `tolerances` that was asked for, in mm, which is shown where there is room for only one.
     """
 
     targets: dict[str, tuple[int, ...]]
     tolerances: tuple[float, ...]
+    tolerance: float
     results: tuple[CaseResult, ...]
     ignored: tuple[Path, ...]
     summaries: dict[str, dict[str, Summary]]  # by target, then by score
@@ -127,12 +130,15 @@ def measure_cohort(
         meaning = replace(meaning, targets=classes)
     if not meaning.targets:
         raise NothingToJudgeError(references, "no reference holds a class", "check that these are the label maps")
-    tolerances = tuple(sorted({FIXED_TOLERANCE, tolerance}))
+    # By name: two scores that are called the same are one, and the fixed one keeps its number.
+    by_name = {nsd_name(one): one for one in (tolerance, FIXED_TOLERANCE)}
+    tolerances = tuple(sorted(by_name.values()))
     results = tuple(_measure_all(pairing.pairs, meaning, tolerances, progress))
     *summaries, of_foreground = _summaries(results, list(meaning.targets), score_names(tolerances), seed)
     return Cohort(
         targets=meaning.targets,
         tolerances=tolerances,
+        tolerance=by_name[nsd_name(tolerance)],
         results=results,
         ignored=pairing.ignored,
         summaries=dict(zip(meaning.targets, summaries, strict=True)),

@@ -14,6 +14,10 @@ from leanseg.volumes import stem_of
 
 BACKGROUND = 0
 
+# What a sidecar may name: a label map holds no larger value, and every pair of values is counted.
+_LARGEST_VALUE = 65_535
+_MOST_VALUES = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
@@ -66,16 +70,26 @@ def meaning_beside(predictions: Iterable[Path]) -> Meaning:
 def _recorded(record: dict[str, Any]) -> Meaning | None:
     """Return the meaning that a sidecar names; older ones hold `labels` (name -> value) but no `targets`."""
     labels, targets, ignore = (record.get(key) for key in ("labels", "targets", "ignore"))
-    if not (isinstance(labels, dict) and all(isinstance(value, int) for value in labels.values())):
+    if not (isinstance(labels, dict) and _are_values(list(labels.values()))):
         return None
     if targets is None:
         ranked = sorted((value, name) for name, value in labels.items() if value != BACKGROUND)
         return Meaning({name: (value,) for value, name in ranked})
-    if not (isinstance(targets, dict) and all(map(_is_group, targets.values())) and isinstance(ignore, int | None)):
+    if not (isinstance(targets, dict) and len(targets) <= _MOST_VALUES and all(map(_is_group, targets.values()))):
+        return None
+    if not (ignore is None or _are_values([ignore])):
         return None
     groups = {name: tuple(values) for name, values in targets.items()}
-    return Meaning(groups, ignore, frozenset(labels.values()))
+    meaning = Meaning(groups, ignore, frozenset(labels.values()))
+    return meaning if len(meaning.known) <= _MOST_VALUES else None
 
 
 def _is_group(values: Any) -> bool:
-    return isinstance(values, list) and bool(values) and all(isinstance(value, int) for value in values)
+    return isinstance(values, list) and bool(values) and _are_values(values)
+
+
+def _are_values(values: list[Any]) -> bool:
+    """Tell whether a label map could hold each of `values`. True and false are numbers to Python, and none here."""
+    return len(values) <= _MOST_VALUES and all(
+        isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_VALUE for value in values
+    )

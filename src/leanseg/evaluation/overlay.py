@@ -6,6 +6,7 @@ Colours are those of Okabe and Ito (Color Universal Design, 2008), which colour-
 
 import math
 import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.datasets import Targets
-from leanseg.evaluation.planes import Plane, cut_planes, grey_window, scale_bar
+from leanseg.evaluation.page.wording import plural
+from leanseg.evaluation.planes import MOST_EDGES, Plane, cut_planes, grey_window, scale_bar
+from leanseg.storage import encodable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +35,7 @@ _BACKDROP, _INK, _FAINT = "#101418", "#F2F4F6", "#AAB4BE"
 
 # Inches.
 _WIDTH, _TALLEST, _GAP, _SIDE, _FOOT, _LINE = 11.0, 5.2, 0.45, 0.45, 0.75, 0.24
-_MOST_NAMES = 24  # classes named in the title; of more, those with the lowest Dice
+_MOST_NAMES = 24  # targets named in the title; of more, those with the lowest Dice
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,16 @@ class Overlay:
     image: NDArray[Any] | None = None
 
 
-def draw_overlay(overlay: Overlay, path: Path, *, title: str, dice: Mapping[str, float]) -> None:
-    """Write the picture as PNG to `path`. `dice` holds the case's Dice by target; NaN where it is not counted."""
+def draw_overlay(overlay: Overlay, path: Path, *, title: str, dice: Mapping[str, float], noun: str) -> None:
+    """Write the picture as PNG to `path`. `dice` holds the case's Dice by target; NaN where it is not counted.
+
+    noun: what a target is, "class" or "region".
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     planes = cut_planes(overlay.prediction, overlay.reference, overlay.affine, overlay.targets, overlay.image)
-    lines = _dice_lines(dice)
+    lines = _dice_lines(dice, noun)
     scale = _scale(planes)
     head = 0.95 + _LINE * len(lines)
     panels_height = scale * max(plane.size[0] for plane in planes)
@@ -61,8 +67,11 @@ def draw_overlay(overlay: Overlay, path: Path, *, title: str, dice: Mapping[str,
     _write_head(figure, title, lines)
     window = (0.0, 1.0) if overlay.image is None else grey_window(overlay.image)
     _place_panels(figure, planes, scale, head, window)
-    _add_legend(figure, several=len(overlay.targets) > 1)
-    figure.savefig(path, format="png")
+    _add_legend(figure, noun if len(overlay.targets) > 1 else None)
+    with warnings.catch_warnings():
+        # A name in letters that the font lacks shows boxes here and is whole in the page: nobody can act on a warning.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        figure.savefig(path, format="png")
 
 
 def _scale(planes: Sequence[Plane]) -> float:
@@ -71,14 +80,15 @@ def _scale(planes: Sequence[Plane]) -> float:
     return min(room / sum(plane.size[1] for plane in planes), _TALLEST / max(plane.size[0] for plane in planes))
 
 
-def _dice_lines(dice: Mapping[str, float]) -> list[str]:
+def _dice_lines(dice: Mapping[str, float], noun: str) -> list[str]:
     counted = {name: value for name, value in dice.items() if math.isfinite(value)}
     mean = sum(counted.values()) / len(counted) if counted else math.nan
     shown = sorted(sorted(counted, key=counted.__getitem__)[:_MOST_NAMES], key=list(counted).index)
     # A no-break space keeps a name and its number on one line.
     entries = [f"{name} {counted[name]:.3f}".replace(" ", "\u00a0") for name in shown]
     if len(counted) > len(shown):
-        entries.append(f"{len(counted) - len(shown)}\u00a0better\u00a0classes")
+        better = len(counted) - len(shown)
+        entries.append(f"{better}\u00a0better\u00a0{noun if better == 1 else plural(noun)}")
     text = (
         "   ".join([f"mean\u00a0Dice\u00a0{mean:.3f}", *entries]) if len(counted) > 1 else f"Dice   {''.join(entries)}"
     )
@@ -88,7 +98,8 @@ def _dice_lines(dice: Mapping[str, float]) -> list[str]:
 def _write_head(figure: "Figure", title: str, lines: Sequence[str]) -> None:
     height = figure.get_size_inches()[1]
     left = _SIDE / _WIDTH
-    # Names of files and classes may hold a $: it is no formula.
+    # Names of files and targets may hold a $, which is no formula, and bytes of an old encoding.
+    title, lines = encodable(title), [encodable(line) for line in lines]
     figure.text(left, 1 - 0.40 / height, title, color=_INK, size=15, weight="bold", va="center", parse_math=False)
     for number, line in enumerate(lines):
         down = 0.72 + _LINE * number
@@ -119,13 +130,17 @@ def _draw_plane(axes: "Axes", plane: Plane, scale: float, window: tuple[float, f
     scan = np.zeros(plane.reference.shape) if plane.image is None else plane.image
     axes.imshow(scan, cmap="gray", vmin=window[0], vmax=window[1], extent=extent, interpolation="bilinear")
     axes.imshow(_colours(plane.masks()), extent=extent, interpolation="nearest")
-    outline = list(_outline(plane.reference, plane.step))
-    # Thinner where voxels are small, so that the outlines of many classes do not hide what they enclose.
-    line = min(1.2, max(0.8, 22 * scale * min(plane.step)))
-    axes.add_collection(LineCollection(outline, colors="black", linewidths=2 * line, alpha=0.55, capstyle="round"))
-    axes.add_collection(LineCollection(outline, colors="white", linewidths=line, capstyle="round"))
+    outline = _outline(plane.reference, plane.step)
+    is_dense = len(outline) > MOST_EDGES
+    if not is_dense:
+        # Thinner where voxels are small, so that the outlines of many targets do not hide what they enclose.
+        line = min(1.2, max(0.8, 22 * scale * min(plane.step)))
+        lines = list(outline)
+        axes.add_collection(LineCollection(lines, colors="black", linewidths=2 * line, alpha=0.55, capstyle="round"))
+        axes.add_collection(LineCollection(lines, colors="white", linewidths=line, capstyle="round"))
     axes.set(xlim=(0, wide), ylim=(tall, 0), xticks=[], yticks=[], aspect="equal")
-    axes.set_title(plane.name, color=_FAINT, size=10, pad=5)
+    title = f"{plane.name}, outline too dense to be drawn" if is_dense else plane.name
+    axes.set_title(title, color=_FAINT, size=10, pad=5)
     for spine in axes.spines.values():
         spine.set_color("#3A424A")
     for letter, (x, y), shift in zip(
@@ -179,17 +194,19 @@ def _add_scale_bar(figure: "Figure", planes: Sequence[Plane], scale: float) -> N
     right, y = 1 - _SIDE / _WIDTH, 0.34 / height
     figure.add_artist(Line2D([right - length * scale / _WIDTH, right], [y, y], color=_INK, linewidth=2))
     middle = right - length * scale / _WIDTH / 2
-    figure.text(middle, y + 0.08 / height, f"{length} mm", color=_FAINT, size=9, ha="center", va="bottom")
+    figure.text(middle, y + 0.08 / height, f"{length:g} mm", color=_FAINT, size=9, ha="center", va="bottom")
 
 
-def _add_legend(figure: "Figure", *, several: bool) -> None:
+def _add_legend(figure: "Figure", noun: str | None) -> None:
+    """Explain the colours. noun: what a voxel may be the wrong one of; None where there is but one target."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     height = figure.get_size_inches()[1]
-    kinds = _KINDS if several else _KINDS[:-1]
     handles: list[Any] = [Line2D([], [], color="white", linewidth=1.6, label="reference")]
-    handles += [Patch(facecolor=colour, alpha=max(opacity, 0.6), label=name) for name, colour, opacity in kinds]
+    for name, colour, opacity in _KINDS if noun else _KINDS[:-1]:
+        label = f"wrong {noun}" if name == "wrong class" else name
+        handles.append(Patch(facecolor=colour, alpha=max(opacity, 0.6), label=label))
     figure.legend(
         handles=handles,
         loc="center left",

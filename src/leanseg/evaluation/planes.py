@@ -19,6 +19,7 @@ from leanseg.volumes import orientation_spacing, to_orientation
 # Axes that grow to Left, Posterior, Inferior: every plane is then drawn as [row, column] from its top left corner.
 _HANGING = "LPI"
 _PLANES = (("axial", 2, "RLAP"), ("coronal", 1, "RLSI"), ("sagittal", 0, "APSI"))
+MOST_EDGES = 20_000  # of voxels along one border: more, as of speckle, take seconds to draw and hide what they enclose
 _SAMPLED = 1e6  # voxels looked at to choose the grey values
 
 
@@ -100,10 +101,12 @@ def grey_window(image: NDArray[Any]) -> tuple[float, float]:
     return float(low), float(high) if high > low else float(low) + 1.0
 
 
-def scale_bar(planes: Sequence[Plane]) -> int:
+def scale_bar(planes: Sequence[Plane]) -> float:
     """Return a round length in mm, at most two fifths of the narrowest plane: a letter stands in its middle."""
-    narrowest = min(plane.size[1] for plane in planes)
-    return max([mm for mm in (1, 2, 5, 10, 20, 50, 100) if mm <= 0.4 * narrowest], default=1)
+    room = 0.4 * min(plane.size[1] for plane in planes)
+    decade = math.floor(math.log10(room))
+    # 10 stands for the next decade, should the logarithm come out a little too small.
+    return max(length for step in (1, 2, 5, 10) if (length := float(f"{step}e{decade}")) <= room)
 
 
 def _kinds(targets: Targets) -> dict[int, int]:

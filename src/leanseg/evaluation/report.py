@@ -1,6 +1,8 @@
 """The report on a cohort: a folder with report.html, metrics.csv, metrics.json and pictures of three cases."""
 
 import csv
+import io
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,11 +17,12 @@ from leanseg.evaluation.cohort import CaseResult, Cohort, measure_cohort, read_p
 from leanseg.evaluation.conventions import CONVENTIONS
 from leanseg.evaluation.meaning import judged
 from leanseg.evaluation.page import write_page
+from leanseg.evaluation.page.wording import noun_of
 from leanseg.evaluation.pairing import Pairing, find_pairs, root_of
 from leanseg.evaluation.scores import VOLUME_NAMES, score_names
 from leanseg.evaluation.statistics import Summary
 from leanseg.progress import Progress
-from leanseg.storage import refuse_if_used, whole_folder, write_json
+from leanseg.storage import encodable, refuse_if_used, whole_folder, write_json, write_text
 
 _PAGE = "report.html"
 
@@ -97,7 +100,7 @@ def evaluate(
     )
     with whole_folder(out) as folder:
         figures = _draw(cohort, folder, progress)
-        record = _record(cohort, predictions, root, seed, figures)
+        record = _encodable(_record(cohort, predictions, root, seed, figures))
         _write_csv(cohort, folder / "metrics.csv")
         write_json(folder / "metrics.json", record)
         write_page(cohort, folder / _PAGE, predictions=predictions, references=root, seed=seed, progress=progress)
@@ -123,15 +126,16 @@ def _files(pairing: Pairing) -> Iterator[Path]:
 def _write_csv(cohort: Cohort, path: Path) -> None:
     """Write one row per case and target; an empty cell is a score that is not counted."""
     names = (*score_names(cohort.tolerances), *VOLUME_NAMES)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["case", "class", "label", "status", *names])
-        for result in cohort.results:
-            status = "judged" if result.failure is None else "failed"
-            for name, values in cohort.targets.items():
-                scores = result.scores.get(name, {})
-                cells = [_cell(scores.get(score, math.nan)) for score in names]
-                writer.writerow([result.pair.name, name, " ".join(map(str, values)), status, *cells])
+    written = io.StringIO(newline="")
+    writer = csv.writer(written)
+    writer.writerow(["case", "class", "label", "status", *names])
+    for result in cohort.results:
+        status = "judged" if result.failure is None else "failed"
+        for name, values in cohort.targets.items():
+            scores = result.scores.get(name, {})
+            cells = [_cell(scores.get(score, math.nan)) for score in names]
+            writer.writerow([result.pair.name, name, " ".join(map(str, values)), status, *cells])
+    write_text(path, written.getvalue())
 
 
 def _cell(score: float) -> str:
@@ -160,6 +164,12 @@ def _record(cohort: Cohort, predictions: Path, references: Path, seed: int, figu
         "report": _PAGE,
         "conventions": CONVENTIONS,
     }
+
+
+def _encodable(record: dict[str, Any]) -> dict[str, Any]:
+    """Return `record` as its file holds it: names of files may be in no known encoding."""
+    held: dict[str, Any] = json.loads(encodable(json.dumps(record, ensure_ascii=False)))
+    return held
 
 
 def _summary(summary: Summary) -> dict[str, Any]:
@@ -205,9 +215,9 @@ def _draw_case(result: CaseResult, rank: str, cohort: Cohort, path: Path, progre
         try:
             image = read_scan(result.pair.image, reference)
         except InputError as error:
-            progress.note(f"{rank} case {result.pair.name} is drawn without its scan: {error.what}")
+            progress.note(encodable(f"{rank} case {result.pair.name} is drawn without its scan: {error.what}"))
     shown = judged(prediction.array, reference.array, cohort.ignore)
     overlay = Overlay(*shown, reference.geometry.affine, cohort.targets, image)
     title = f"{rank.capitalize()} case: {result.pair.name}"
     dice = {name: scores["dice"] for name, scores in result.scores.items()}
-    draw_overlay(overlay, path, title=title, dice=dice)
+    draw_overlay(overlay, path, title=title, dice=dice, noun=noun_of(cohort))

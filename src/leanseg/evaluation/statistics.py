@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 10_000
 LEVEL = 0.95
+ENOUGH_CASES = 10  # below, no claim rests on an interval
 
 # Counts of draws held at once, 8 MB; the means of all resamples come on top: 80 kB per column.
 _CHUNK = 1 << 20

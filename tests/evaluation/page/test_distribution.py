@@ -32,6 +32,14 @@ def test_each_class_has_its_box_and_its_panel(new_cohort):
     assert f"case_003, class 2: Dice {dice[3, 1]:.3f}, {volumes[3, 1] / 1000:.3g} ml" in html
 
 
+def test_large_volumes_are_written_as_people_write_them(new_cohort):
+    dice, _ = table(5, 1)
+    html = distribution_of(new_cohort(dice, volumes=np.linspace(1.523e6, 2.5e6, 5)[:, None]), {})
+    assert "1,523 ml</title>" in html
+    assert "volumes from 1,523 to 2,500 ml" in html
+    assert "e+0" not in html
+
+
 def test_of_many_classes_the_lowest_are_drawn_and_the_page_says_so(new_cohort, monkeypatch):
     monkeypatch.setattr(distribution, "_MOST_ROWS", 4)
     monkeypatch.setattr(distribution, "_MOST_PANELS", 2)
@@ -79,4 +87,6 @@ def test_what_is_drawn_is_what_the_legend_says(new_cohort, monkeypatch):
 def test_a_relation_is_told_above_its_panel(new_cohort):
     steps = np.linspace(0, 1, 12)[:, None]
     html = distribution_of(new_cohort(0.9 - steps / 2, volumes=1 + steps), {})
-    assert "12 cases, rank correlation \u22121.00" in html
+    assert "12 cases, rank correlation \u22121.00<" in html
+    html = distribution_of(new_cohort(0.9 - steps / 2, volumes=1 + steps, failed={0, 1}), {})
+    assert "12 cases, rank correlation \u22121.00 over the 10 judged ones<" in html

@@ -33,10 +33,26 @@ def test_a_class_has_its_means_with_the_interval(new_cohort):
     assert dict(zip(headings[1:], rows["All classes"], strict=True))["n"] == ("4", "4")
 
 
-def test_a_class_that_no_case_has_is_a_row_of_dashes(new_cohort):
+def test_a_class_that_no_case_has_is_a_row_of_dashes_but_for_its_specificity(new_cohort):
     headings, rows = read(target_table(new_cohort([[0.5, np.nan]])))
-    assert [shown for shown, _ in rows["class 2"][1:]] == ["\u2013"] * (len(headings) - 2)
-    assert [value for _, value in rows["class 2"][1:]] == [""] * (len(headings) - 2)
+    cells = dict(zip(headings[1:], rows["class 2"], strict=True))
+    # What is outside of a class that is nowhere was left alone.
+    assert (cells.pop("n"), cells.pop("Specificity")) == (("0", "0"), ("1.0000", "1"))
+    assert set(cells.values()) == {("\u2013", "")}
+
+
+def test_the_caption_says_what_n_counts(new_cohort):
+    cohort = new_cohort(DICE)
+    counted = cohort.summaries["class 2"]
+    assert (counted["dice"].n, counted["specificity"].n) == (3, 4)
+    caption = "".join(ET.fromstring(target_table(cohort)).find("table/caption").itertext())
+    assert caption == "Means over cases; n: cases where Dice is counted; NSD: surface Dice"
+
+
+def test_cases_have_the_surface_dice_that_was_asked_for(new_cohort):
+    for tolerance in (1.0, 2.0):
+        headings, _ = read(case_table(new_cohort(DICE, tolerance=tolerance), {}))
+        assert [heading for heading in headings if "NSD" in heading] == [f"NSD {tolerance:g}\u00a0mm"]
 
 
 def test_one_class_needs_no_row_for_all(new_cohort):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from leanseg.evaluation.page.makers import Maker
 from leanseg.evaluation.page.sentences import account_of, dice_and_volume, relation_of
+from leanseg.evaluation.statistics import mean_intervals
 
 MAKER = Maker("3f2a9c017be4d1", "openvino 2026.4.1", "bf16", "0.1.0")
 NO_MAKERS = Counter()
@@ -145,12 +146,97 @@ def test_failed_cases_do_not_make_a_volume_look_too_small(new_cohort):
     assert "No error of volume shows in the judged cases" in text
 
 
-def test_many_errors_of_volume_are_counted_beside_what_chance_would_do(new_cohort):
+def test_of_many_errors_of_volume_the_largest_are_told_and_the_rest_is_counted(new_cohort):
     dice, noise = np.full((12, 20), 0.9), np.tile([-0.02, 0.02], 6)[:, None]
     text = text_of(new_cohort(dice, errors=np.full((12, 20), 0.3) + noise))
     assert text.count("comes out too large:") == 4
+    assert "on average (99.75 % interval" in text
     assert "16 more of 20 classes come out too large or too small." in text
-    assert "Of 20 such intervals, about 1 would miss 0 by chance alone." in text
+
+
+def test_of_many_classes_none_comes_out_too_large_by_chance(new_cohort):
+    errors = np.random.default_rng(0).normal(0, 0.1, (30, 40))
+    lows, highs = mean_intervals(errors)
+    assert ((np.round(lows, 3) > 0) | (np.round(highs, 3) < 0)).any()  # as one interval in twenty does
+    text = text_of(new_cohort(np.full(errors.shape, 0.9), errors=errors))
+    assert "No error of volume shows: to a tenth of a percent the 99.87 % interval" in text
+    assert "holds 0 for every one of 40 classes." in text
+    assert "comes out too" not in text
+
+
+def test_errors_too_small_to_be_shown_hold_0_to_a_tenth_of_a_percent(new_cohort):
+    text = text_of(new_cohort(np.full((12, 1), 0.9), errors=np.full((12, 1), 0.0004)))
+    assert "to a tenth of a percent the 95 % interval of the mean difference holds 0 for the only class" in text
+
+
+def test_the_tolerance_that_was_asked_for_is_told_even_where_a_larger_one_is_measured(new_cohort):
+    assert "Surface Dice at 1 mm" in text_of(new_cohort(np.full((3, 1), 0.9), tolerance=1.0))
+    assert "Surface Dice at 2 mm" in text_of(new_cohort(np.full((3, 1), 0.9), tolerance=2.0))
+
+
+def test_a_failed_case_without_a_class_in_its_reference_is_in_no_mean(new_cohort):
+    dice = np.full((4, 1), 0.9)
+    dice[1] = np.nan
+    text = text_of(new_cohort(dice, failed={1}))
+    assert "1 case failed and counts nowhere, because the reference holds no class." in text
+    assert "worst score" not in text
+    assert "The mean Dice over 3 cases is 0.900" in text
+    both = text_of(new_cohort(dice, failed={1, 2}))
+    assert "1 case failed and counts with the worst score for each class of the reference." in both
+    assert "The mean Dice over 3 cases, failed ones included, is 0.600" in both
+
+
+def test_judged_cases_without_a_dice_are_told_apart(new_cohort):
+    dice = np.array([[0.9], [0.8], [np.nan]])
+    text = text_of(new_cohort(dice))
+    assert "All 3 cases were judged" in text
+    assert "None of the 2 judged cases in which Dice is counted lies below" in text
+    assert "None of the 2 judged cases lies below" in text_of(new_cohort(dice[:2]))
+
+
+def test_classes_that_are_not_counted_have_no_dice_to_be_the_same(new_cohort):
+    dice = np.full((3, 4), 0.9)
+    dice[:, 2:] = np.nan
+    assert "Both classes that are counted have the same mean Dice, 0.900." in text_of(new_cohort(dice))
+
+
+def test_why_a_class_does_not_count_is_told_for_judged_and_for_failed_cases(new_cohort):
+    dice = np.full((4, 2), 0.9)
+    dice[0, 1] = np.nan
+    judged, failed = (new_cohort(dice, failed=failed) for failed in ((), {0}))
+    assert "counts for class 2 (3): the others have it on neither side." in text_of(judged)
+    assert "counts for class 2 (3): the others failed and lack it in the reference." in text_of(failed)
+    dice[1, 1] = np.nan
+    assert "class 2 (2): the others have it on neither side, or failed and lack it in the reference." in text_of(
+        new_cohort(dice, failed={0})
+    )
+
+
+def test_classes_with_few_cases_are_named_beside_many_cases(new_cohort):
+    dice = np.full((12, 3), 0.9)
+    dice[2:, 1], dice[1:, 2] = np.nan, np.nan
+    cautions = "\n".join(account_of(new_cohort(dice), NO_MAKERS, 0).cautions)
+    assert "With fewer than 10 cases intervals are too narrow" in cautions
+    assert "is looked for: class 2 (2)." in cautions  # one case has no interval
+    assert "too narrow" not in "\n".join(account_of(new_cohort(np.full((12, 3), 0.9)), NO_MAKERS, 0).cautions)
+
+
+def test_names_written_from_right_to_left_turn_nothing_around_them(new_cohort):
+    turning, hebrew = "a\u202eb\u2069", "\u05d0\u05d1"
+    names = [turning, *(f"case {number}" for number in range(11))]
+    dice = np.array([[0.1, 0.2], *[[0.9, 0.5]] * 11])
+    errors = np.tile([-0.01, 0.01], (12, 1)) + 0.3
+    cohort = new_cohort(
+        dice, errors=errors, names=names, targets={hebrew: (1,), "plain": (2,)}, ignored=(Path(f"{turning}.nii"),)
+    )
+    sentences = told(cohort, Counter({Maker(turning, "engine", "fp32", "1"): 12}))
+    text = "\n".join(sentences)
+    for shown in ("\u2068a\u202eb\u2069", f"\u2068{hebrew}\u2069", "\u2068a\u202eb.nii\u2069"):
+        assert shown in text
+    for sentence in sentences:
+        outside = re.sub("\u2068[^\u2069]*\u2069", "", sentence)
+        assert not set(outside) & {"\u202e", "\u05d0", "\u2068", "\u2069"}
+        assert "\u2068plain" not in sentence
 
 
 def test_a_relation_with_volume_is_told_where_there_is_one(new_cohort):
@@ -187,7 +273,7 @@ def test_cautions_name_what_a_reader_may_overlook(new_cohort):
     cohort = new_cohort(dice, ignored=(Path("stray.nii.gz"),), ignore=255)
     text = "\n".join(account_of(cohort, NO_MAKERS, 0).cautions)
     assert "With 5 cases intervals are too narrow" in text
-    assert "No case has class 2." in text
+    assert "No case counts for class 2." in text
     assert "Not every one of the 5 cases counts for class 3 (1)" in text
     assert "1 prediction was left out for want of a reference: stray.nii.gz." in text
     assert "Voxels with the value 255 in the reference count nowhere." in text

@@ -26,6 +26,11 @@ def test_the_figures_are_those_of_the_cohort(new_cohort):
     assert figures["Cases judged"] == ["3", "of 4, 1 failed"]
 
 
+def test_the_surface_dice_is_that_of_the_tolerance_asked_for(new_cohort):
+    for tolerance in (1.0, 2.0):
+        assert f"Surface Dice, {tolerance:g} mm" in figures_of(new_cohort([[0.9]], tolerance=tolerance))
+
+
 def test_nothing_counted_gives_dashes(new_cohort):
     figures = figures_of(new_cohort([[np.nan, np.nan]]))
     assert figures["Mean Dice"] == ["\u2013", "no interval"]

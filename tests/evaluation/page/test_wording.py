@@ -7,12 +7,15 @@ from leanseg.evaluation.page.wording import (
     correlation,
     count,
     has_interval,
+    isolated,
+    level,
     listed,
     millimetres,
     noun_of,
     percent,
     plural,
     share,
+    volume,
 )
 from leanseg.evaluation.statistics import Summary
 
@@ -45,11 +48,29 @@ def test_scores_have_three_digits_and_signed_percentages_one():
     assert (millimetres(2.312), millimetres(99.994), millimetres(104.4)) == ("2.31", "99.99", "104")
 
 
+def test_volumes_have_three_digits_and_from_100_on_whole_numbers():
+    assert [volume(value) for value in (0.01234, 12.34, 99.4, 99.6, 1523.4, 1e6)] == [
+        *("0.0123", "12.3", "99.4", "100", "1,523", "1,000,000"),
+    ]
+
+
+def test_the_level_of_an_interval_is_never_rounded_up():
+    assert [level(1 - 0.05 / number) for number in (1, 2, 3, 20, 1000)] == [
+        *(f"{percents}\u00a0%" for percents in ("95", "97.5", "98.33", "99.75", "99.99")),
+    ]
+
+
+def test_only_names_that_could_turn_a_sentence_are_isolated():
+    assert isolated("tumour 1 \u6d77") == "tumour 1 \u6d77"
+    assert isolated("\u0627") == "\u2068\u0627\u2069"
+    assert isolated("a\u2069\u202e\u2067b") == "\u2068a\u202eb\u2069"
+
+
 def test_correlations_have_a_real_minus_sign():
     assert (correlation(0.517), correlation(-0.5)) == ("0.52", "\u22120.50")
 
 
-@pytest.mark.parametrize("text", [share, millimetres, percent])
+@pytest.mark.parametrize("text", [share, millimetres, percent, volume])
 def test_what_is_not_counted_is_a_dash(text):
     assert text(math.nan) == text(math.inf) == "\u2013"
 

@@ -19,7 +19,7 @@ from leanseg.evaluation.page.charts import (
 from leanseg.evaluation.page.markup import Html, element, join
 from leanseg.evaluation.page.sentences import dice_and_volume, relation_of
 from leanseg.evaluation.page.vector_figure import Point
-from leanseg.evaluation.page.wording import correlation, count, millimetres, noun_of, plural, share
+from leanseg.evaluation.page.wording import correlation, count, isolated, millimetres, noun_of, plural, share, volume
 
 _MOST_ROWS, _MOST_PANELS = 30, 12
 _FEWEST_FOR_A_PANEL = 3
@@ -49,7 +49,7 @@ def _row(cohort: Cohort, name: str, score: str, places: Mapping[str, str]) -> Ro
 
 def _point(result: CaseResult, name: str, told: str, places: Mapping[str, str]) -> Point:
     failed = result.failure is not None
-    text = f"{result.pair.name}{' (failed)' if failed else ''}, {name}: {told}"
+    text = f"{isolated(result.pair.name)}{' (failed)' if failed else ''}, {isolated(name)}: {told}"
     return Point(text, places.get(result.pair.name), failed)
 
 
@@ -88,7 +88,7 @@ def _legend(rows: list[Row], noun: str, counted: int) -> Iterator[str]:
 
 def _described(rows: list[Row], told: Callable[[float], str]) -> str:
     return "; ".join(
-        f"{row.name}: median {told(float(np.median(row.scores)))}, from {told(float(row.scores.min()))} "
+        f"{isolated(row.name)}: median {told(float(np.median(row.scores)))}, from {told(float(row.scores.min()))} "
         f"to {told(float(row.scores.max()))}"
         for row in rows
     )
@@ -112,13 +112,14 @@ def _panels(rows: list[Row], cohort: Cohort, places: Mapping[str, str]) -> Itera
     panels = []
     for number, (name, (dice, volumes, cases)) in enumerate(drawn.items()):
         points = [
-            _point(result, name, f"Dice {share(score)}, {volume / size:.3g} {unit}", places)
-            for result, score, volume in zip(cases, dice, volumes, strict=True)
+            _point(result, name, f"Dice {share(score)}, {volume(mm3 / size)} {unit}", places)
+            for result, score, mm3 in zip(cases, dice, volumes, strict=True)
         ]
         row = Row(name, dice, points, cohort.summaries[name]["dice"])
         note = _relation(cohort, name, dice.size)
-        text = f"{note}; volumes from {volumes.min() / size:.3g} to {volumes.max() / size:.3g} {unit}"
         axis = VolumeAxis(volumes / size, unit)
+        smallest, largest = (volume(float(end)) for end in (axis.volumes.min(), axis.volumes.max()))
+        text = f"{note}; volumes from {smallest} to {largest} {unit}"
         chart = dice_against_volume(row, axis, floor, f"volume{number}", text, wide=wide)
         panels.append(_figure(name, chart, note))
     left_out = len(cohort.targets) - len(panels)
@@ -133,6 +134,8 @@ def _panels(rows: list[Row], cohort: Cohort, places: Mapping[str, str]) -> Itera
 
 
 def _relation(cohort: Cohort, name: str, cases: int) -> str:
-    relation = relation_of(cohort, name)
-    told = f", rank correlation {correlation(relation.rho)}" if relation else ""
-    return f"{count(cases, 'case')}{told}"
+    told = count(cases, "case")
+    if (relation := relation_of(cohort, name)) is None:
+        return told
+    over = "" if relation.n == cases else f" over the {relation.n:,} judged ones"
+    return f"{told}, rank correlation {correlation(relation.rho)}{over}"

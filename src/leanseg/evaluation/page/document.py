@@ -14,13 +14,13 @@ from leanseg import __version__
 from leanseg.evaluation.cohort import Cohort
 from leanseg.evaluation.conventions import CONVENTIONS
 from leanseg.evaluation.page.distribution import distribution
-from leanseg.evaluation.page.gallery import Gallery, gallery_of
+from leanseg.evaluation.page.gallery import MOST_BYTES, Gallery, gallery_of
 from leanseg.evaluation.page.makers import makers_of
 from leanseg.evaluation.page.markup import Html, element, escape, join
 from leanseg.evaluation.page.score_tables import case_table, target_table
 from leanseg.evaluation.page.sentences import account_of
 from leanseg.evaluation.page.summary import summary
-from leanseg.evaluation.page.wording import count, noun_of
+from leanseg.evaluation.page.wording import count, isolated, noun_of
 from leanseg.progress import Progress
 
 _TERMS = {"hd95": "HD95", "nsd": "NSD"}
@@ -53,7 +53,7 @@ def page(cohort: Cohort, predictions: Path, references: Path, seed: int, progres
     return Template(_part("page.html")).substitute(
         policy=escape(_policy(script)),
         version=escape(__version__),
-        title=escape(f"Evaluation of {predictions.name}"),
+        title=escape(f"Evaluation of {isolated(predictions.resolve().name)}"),
         style=_part("page.css"),
         script=script,
         predictions=escape(str(predictions)),
@@ -87,9 +87,8 @@ def _section(title: str, body: Html) -> Html:
 
 def _pictures(gallery: Gallery, cohort: Cohort) -> Html | None:
     if not gallery.places:
-        return None
-    shown, ranked = len(gallery.places), len(cohort.ranked())
-    which = f"The worst {shown:,} of {count(ranked, 'case')}" if shown < ranked else "All cases that could be judged"
+        return _no_pictures(cohort)
+    which = _which(len(gallery.places), cohort)
     scans = any(result.pair.image is not None for result in cohort.results)
     return join(
         [
@@ -106,9 +105,35 @@ def _pictures(gallery: Gallery, cohort: Cohort) -> Html | None:
                 element("button", "Open all cases", type="button", class_="open-all", hidden=True),
                 class_="controls",
             ),
+            element(
+                "p",
+                f"Of {count(len(gallery.places), 'case')} with pictures only those left open are printed",
+                element("span", class_="printed"),  # the script tells how many
+                ".",
+                class_="note on-paper",
+            ),
             element("div", gallery.cards, class_="cases"),
         ]
     )
+
+
+def _no_pictures(cohort: Cohort) -> Html | None:
+    """Say why there are no pictures, where cases could be shown."""
+    if not cohort.ranked():
+        return None
+    reason = f"the picture of the worst case alone takes more than the {MOST_BYTES // 10**6} MB that all may take"
+    return element("p", f"No case is shown: {reason}.", class_="note")
+
+
+def _which(shown: int, cohort: Cohort) -> str:
+    """Tell which cases are shown: the judged ones, as far as Dice is counted and there is room."""
+    ranked, judged = len(cohort.ranked()), len(cohort.results) - len(cohort.failures)
+    cases = ("judged case" if ranked == 1 else "judged cases") + (
+        "" if ranked == judged else " in which Dice is counted"
+    )
+    if shown < ranked:
+        return f"The worst {shown:,} of {ranked:,} {cases}"
+    return f"All {ranked:,} {cases}" if ranked > 1 else f"The only {cases}"
 
 
 def _layers(*, several: bool, noun: str, scans: bool) -> Html:

@@ -7,8 +7,10 @@ import html
 import re
 from collections.abc import Iterable
 
-# Control characters are not allowed in HTML, and half a surrogate pair (a file name in no known encoding) not in UTF-8.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+from leanseg.storage import encodable
+
+# Control characters, which are not allowed in HTML.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 # Elements that HTML writes without an end tag; those of SVG are closed like any other.
 _VOID = frozenset({"br", "hr", "img", "input", "link", "meta", "col"})
@@ -24,7 +26,7 @@ def escape(text: str) -> Html:
     """Return `text` as HTML that shows it, in an element or between quotes; HTML stays as it is."""
     if isinstance(text, Html):
         return text
-    return Html(html.escape(_FORBIDDEN.sub("\ufffd", text), quote=True))
+    return Html(html.escape(_FORBIDDEN.sub("\ufffd", encodable(text)), quote=True))
 
 
 def join(parts: Iterable[str | None], between: str = "") -> Html:

@@ -58,7 +58,7 @@
     if (place.matches("details")) place.open = true;
     place.scrollIntoView();
   };
-  const follow = () => show(decodeURIComponent(location.hash.slice(1)));
+  const follow = () => show(location.hash.slice(1)); // ids are plain letters
   addEventListener("hashchange", follow);
   follow();
   for (const dot of document.querySelectorAll(".point[data-place]")) {
@@ -67,7 +67,18 @@
       else location.hash = dot.dataset.place;
     });
   }
-  addEventListener("beforeprint", () => { document.querySelector(".terms").open = true; });
+  // Paper shows what waits behind a summary; afterwards the page is as it was.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = Array.from(document.querySelectorAll(".terms, .failures details")).filter((each) => !each.open);
+    for (const each of opened) each.open = true;
+    const printed = document.querySelector(".printed");
+    if (printed) printed.textContent = `: ${cases.filter((each) => each.open).length}`;
+  });
+  addEventListener("afterprint", () => {
+    for (const each of opened) each.open = false;
+    opened = [];
+  });
   const all = document.querySelector(".open-all");
   if (all) {
     all.hidden = false;

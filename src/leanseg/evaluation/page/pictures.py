@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.evaluation.page.markup import Html, element, join
-from leanseg.evaluation.page.tracing import border_path
-from leanseg.evaluation.page.wording import count
-from leanseg.evaluation.planes import Plane, scale_bar
+from leanseg.evaluation.page.tracing import border_length, border_path
+from leanseg.evaluation.page.wording import count, listed
+from leanseg.evaluation.planes import MOST_EDGES, Plane, scale_bar
 
 FIELDS = {"found": "found", "missed": "missed", "added": "added", "wrong class": "wrong"}  # kind -> CSS class
 _SIDES = ("left", "right", "head", "foot")
@@ -27,32 +27,47 @@ def planes_picture(planes: Sequence[Plane], window: tuple[float, float], key: st
     key: begins the ids; unique in the page. noun: what a target is, "class" or "region".
     """
     length = scale_bar(planes)
-    tallest, wide = max(plane.size[0] for plane in planes), sum(plane.size[1] for plane in planes)
+    largest = max(plane.size[0] for plane in planes), max(plane.size[1] for plane in planes)
+    wide = sum(plane.size[1] for plane in planes)
     columns = " ".join(f"{plane.size[1]:g}fr" for plane in planes)
     return element(
         "div",
-        *(_figure(plane, window, f"{key}-{plane.name}", length, noun) for plane in planes),
+        *(_figure(plane, _drawing(plane, window, f"{key}-{plane.name}", noun), length, largest) for plane in planes),
         class_="planes",
-        style=f"--columns: {columns}; --shape: {wide / tallest:.4g}",
+        style=f"--columns: {columns}; --shape: {wide / largest[0]:.4g}",
     )
 
 
-def _figure(plane: Plane, window: tuple[float, float], key: str, length: int, noun: str) -> Html:
-    tall, wide = plane.size
+def _figure(plane: Plane, drawing: Html, length: float, largest: tuple[float, float]) -> Html:
+    """Return a drawn plane. length: of its scale bar; largest: height and width of the largest planes beside; in mm."""
+    wide = plane.size[1]
     letters = (
         element("span", letter, class_=f"letter {side}", aria_hidden="true")
         for letter, side in zip(plane.letters, _SIDES, strict=True)
     )
     bar = element(
-        "span", f"{length}\u00a0mm", class_="bar", aria_hidden="true", style=f"width: {100 * length / wide:.4g}%"
+        "span", f"{length:g}\u00a0mm", class_="bar", aria_hidden="true", style=f"width: {100 * length / wide:.4g}%"
     )
     return element(
         "figure",
-        element("div", _drawing(plane, window, key, noun), *letters, bar, class_="panel"),
-        element("figcaption", f"{plane.name.capitalize()}, slice {plane.at:,} of {plane.slices:,}"),
+        element("div", drawing, *letters, bar, class_="panel"),
+        element("figcaption", f"{plane.name.capitalize()}, slice {plane.at:,} of {plane.slices:,}{_left_out(plane)}"),
         class_="plane",
-        style=f"--shape: {wide / tall:.4g}",
+        style=f"--of-tallest: {wide / largest[0]:.4g}; --of-widest: {wide / largest[1]:.4g}",
     )
+
+
+def _left_out(plane: Plane) -> str:
+    dense = [name for name, labels in _outlined(plane).items() if _is_dense(labels)]
+    return f"; the outline of the {listed(dense)} is too dense to be drawn" if dense else ""
+
+
+def _outlined(plane: Plane) -> dict[str, NDArray[Any]]:
+    return {"reference": plane.reference, "prediction": plane.prediction}
+
+
+def _is_dense(labels: NDArray[Any]) -> bool:
+    return border_length(labels) > MOST_EDGES
 
 
 def _drawing(plane: Plane, window: tuple[float, float], key: str, noun: str) -> Html:
@@ -72,7 +87,7 @@ def _layers(plane: Plane, window: tuple[float, float], key: str) -> Iterator[Htm
         rows, columns = plane.image.shape
         yield element(
             "image",
-            href=f"data:image/webp;base64,{_encoded(plane.image, window)}",
+            href=_encoded(_grey(plane.image, window), "webp", quality=_QUALITY),
             width=columns,
             height=rows,
             preserveAspectRatio="none",
@@ -80,10 +95,25 @@ def _layers(plane: Plane, window: tuple[float, float], key: str) -> Iterator[Htm
         )
     for kind, mask in plane.masks().items():
         if mask.any():
-            yield element("path", d=border_path(mask), class_=FIELDS[kind])
-    for name, labels in (("reference", plane.reference), ("prediction", plane.prediction)):
-        if labels.any():
+            yield _field(mask, FIELDS[kind], key)
+    for name, labels in _outlined(plane).items():
+        if labels.any() and not _is_dense(labels):
             yield _outline(name, border_path(labels), f"{key}-{name}")
+
+
+def _field(mask: NDArray[np.bool_], name: str, key: str) -> Html:
+    """Return the voxels of `mask` [row, column] as a path or, where its border is very long, as pixels."""
+    if not _is_dense(mask):
+        return element("path", d=border_path(mask), class_=name)
+    rows, columns = mask.shape
+    shape: dict[str, str | float] = {"width": columns, "height": rows}
+    pixels = element("image", href=_encoded(mask, "png"), preserveAspectRatio="none", **shape)
+    return join(
+        [
+            element("mask", pixels, id=f"{key}-{name}"),
+            element("rect", mask=f"url(#{key}-{name})", class_=name, **shape),
+        ]
+    )
 
 
 def _outline(name: str, path: str, key: str) -> Html:
@@ -97,14 +127,18 @@ def _outline(name: str, path: str, key: str) -> Html:
     )
 
 
-def _encoded(image: NDArray[Any], window: tuple[float, float]) -> str:
+def _grey(image: NDArray[Any], window: tuple[float, float]) -> NDArray[np.uint8]:
+    low, high = window
+    return np.clip((image.astype(np.float64) - low) * (255 / (high - low)), 0, 255).round().astype(np.uint8)
+
+
+def _encoded(pixels: NDArray[Any], form: str, **settings: int) -> str:
+    """Return pixels [row, column], grey values or true and false, as a link that holds them as "webp" or "png"."""
     from PIL import Image
 
-    low, high = window
-    grey = np.clip((image.astype(np.float64) - low) * (255 / (high - low)), 0, 255).round().astype(np.uint8)
     written = BytesIO()
-    Image.fromarray(grey).save(written, format="WEBP", quality=_QUALITY)
-    return base64.b64encode(written.getvalue()).decode("ascii")
+    Image.fromarray(pixels).save(written, format=form.upper(), **settings)
+    return f"data:image/{form};base64,{base64.b64encode(written.getvalue()).decode('ascii')}"
 
 
 def _described(plane: Plane, noun: str) -> str:

@@ -40,7 +40,7 @@ def target_table(cohort: Cohort) -> Html:
     ]
     rows = [list(_target_cells(name, scores, cohort)) for name, scores in cohort.summaries.items()]
     foot = list(_target_cells(f"All {plural(noun)}", cohort.foreground, cohort)) if len(cohort.targets) > 1 else None
-    caption = "Means over the n cases that count; NSD is surface Dice"
+    caption = "Means over cases; n: cases where Dice is counted; NSD: surface Dice"
     return table(caption, columns, rows, foot)
 
 
@@ -48,13 +48,12 @@ def case_table(cohort: Cohort, places: Mapping[str, str]) -> Html:
     """Return one row per case; `places` holds the id of its picture, by name, where it has one."""
     several = 1 < len(cohort.targets) <= _MOST_COLUMNS
     lowest = len(cohort.targets) > _MOST_COLUMNS
-    tolerance = max(cohort.tolerances)
     columns = [
         Column("Case", numeric=False),
         Column("Mean Dice" if len(cohort.targets) > 1 else "Dice"),
         *([Column(name) for name in cohort.targets] if several else []),
         *([Column("Lowest Dice"), Column(f"Lowest {noun_of(cohort)}", numeric=False)] if lowest else []),
-        Column(f"NSD {tolerance:g}\u00a0mm"),
+        Column(f"NSD {cohort.tolerance:g}\u00a0mm"),
         Column("HD95, mm"),
         Column("Volume difference"),
     ]
@@ -67,7 +66,7 @@ def case_table(cohort: Cohort, places: Mapping[str, str]) -> Html:
                 _case_cell(result, places),
                 _share(mean.get("dice", math.nan)),
                 *of_targets,
-                _share(mean.get(nsd_name(tolerance), math.nan)),
+                _share(mean.get(nsd_name(cohort.tolerance), math.nan)),
                 _millimetres(mean.get("hd95_mm", math.nan)),
                 _percent(mean.get("relative_volume_difference", math.nan)),
             ]

@@ -1,7 +1,7 @@
 """What the numbers say, in sentences that hold for every input: none claims more than its cases can carry.
 
 A claim about the cohort (an error of volume, a relation with volume) needs ten cases, because intervals are too narrow
-below, and a relation must hold after Bonferroni's correction for the number of targets asked.
+below, and must hold after Bonferroni's correction for the number of targets asked.
 """
 
 import math
@@ -13,13 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.evaluation.cohort import CaseResult, Cohort
+from leanseg.evaluation.page.cautions import cautions_of
 from leanseg.evaluation.page.makers import Maker
 from leanseg.evaluation.page.rank_correlation import RankCorrelation, rank_correlation
 from leanseg.evaluation.page.wording import (
     correlation,
     count,
     has_interval,
+    isolated,
+    level,
     listed,
+    listed_names,
     millimetres,
     noun_of,
     percent,
@@ -27,9 +31,8 @@ from leanseg.evaluation.page.wording import (
     share,
 )
 from leanseg.evaluation.scores import nsd_name
-from leanseg.evaluation.statistics import Summary, mean_intervals
+from leanseg.evaluation.statistics import ENOUGH_CASES, Summary, mean_intervals
 
-ENOUGH_CASES = 10
 LOW_DICE = 0.7
 _LEVEL = 0.05
 _CLAIMS = 4  # of one kind; the rest is counted
@@ -57,7 +60,7 @@ def account_of(cohort: Cohort, makers: Counter[Maker], seed: int) -> Account:
             *_volume_errors(cohort, judged, seed),
             *_relations(cohort),
         ),
-        cautions=(*_about_intervals(cohort), *_about_coverage(cohort), *_about_files(cohort)),
+        cautions=tuple(cautions_of(cohort)),
     )
 
 
@@ -84,7 +87,7 @@ def relation_of(cohort: Cohort, name: str) -> RankCorrelation | None:
 
 
 def _what_was_judged(cohort: Cohort, judged: Sequence[CaseResult]) -> Iterator[str]:
-    targets = f"{count(len(cohort.targets), noun_of(cohort))}: {listed(list(cohort.targets))}"
+    targets = f"{count(len(cohort.targets), noun_of(cohort))}: {listed_names(cohort.targets)}"
     all_cases, failed = len(cohort.results), len(cohort.failures)
     if not judged:
         which = "The only case" if all_cases == 1 else f"Each of the {all_cases:,} cases"
@@ -94,14 +97,26 @@ def _what_was_judged(cohort: Cohort, judged: Sequence[CaseResult]) -> Iterator[s
     else:
         which = "One case was" if all_cases == 1 else f"All {all_cases:,} cases were"
         yield f"{which} judged, for {targets}."
+    yield from _what_failures_count(cohort)
+
+
+def _what_failures_count(cohort: Cohort) -> Iterator[str]:
+    noun = noun_of(cohort)
+    if worst := _counted_failures(cohort):
+        does = "1 case failed and counts" if worst == 1 else f"{worst:,} cases failed and count"
+        yield f"{does} with the worst score for each {noun} of the reference."
     unscored = sum(not result.scores for result in cohort.failures)
-    if failed > unscored:
-        number = failed - unscored
-        does = "1 case failed and counts" if number == 1 else f"{number:,} cases failed and count"
-        yield f"{does} with the worst score for each {noun_of(cohort)} of the reference."
+    if empty := len(cohort.failures) - worst - unscored:
+        does = "1 case failed and counts" if empty == 1 else f"{empty:,} cases failed and count"
+        yield f"{does} nowhere, because the reference holds no {noun}."
     if unscored:
         whose = "1 case counts" if unscored == 1 else f"{unscored:,} cases count"
         yield f"{whose} nowhere, because the reference cannot be read."
+
+
+def _counted_failures(cohort: Cohort) -> int:
+    """Return how many failed cases are in the mean Dice: those whose reference holds a target."""
+    return sum(math.isfinite(result.foreground.get("dice", math.nan)) for result in cohort.failures)
 
 
 def _who_made_it(makers: Counter[Maker], cohort: Cohort) -> Iterator[str]:
@@ -111,14 +126,14 @@ def _who_made_it(makers: Counter[Maker], cohort: Cohort) -> Iterator[str]:
     whose = "The predictions" if makers.total() == predictions else f"{makers.total():,} of {predictions:,} predictions"
     if len(makers) == 1:
         (maker,) = makers
-        were = "was" if predictions == 1 else "were"
-        yield f"{'The prediction' if predictions == 1 else whose} {were} made by {maker}, as the sidecars say."
+        whose, were = ("The prediction", "was") if predictions == 1 else (whose, "were")
+        yield f"{whose} {were} made by {isolated(str(maker))}, as the sidecars say."
     else:
         yield f"{whose} were made in {len(makers)} different ways, as the sidecars say: {_ways(makers)}."
 
 
 def _ways(makers: Counter[Maker]) -> str:
-    return "; ".join(f"{number:,} by {maker}" for maker, number in makers.most_common(3)) + (
+    return "; ".join(f"{number:,} by {isolated(str(maker))}" for maker, number in makers.most_common(3)) + (
         f"; {len(makers) - 3} more" if len(makers) > 3 else ""
     )
 
@@ -135,7 +150,7 @@ def _overall(cohort: Cohort) -> Iterator[str]:
         yield f"Dice in the only case that counts{over} is {share(dice.mean)}."
         return
     over = f" and their {plural(noun)}" if several else ""
-    failed = ", failed ones included," if any(result.scores for result in cohort.failures) else ""
+    failed = ", failed ones included," if _counted_failures(cohort) else ""
     yield f"The mean Dice over {count(dice.n, 'case')}{over}{failed} is {share(dice.mean)}{_interval(dice)}."
 
 
@@ -149,11 +164,12 @@ def _best_and_worst(cohort: Cohort) -> Iterator[str]:
     noun, score = noun_of(cohort), "mean Dice" if max(low.n, high.n) > 1 else "Dice"
     if share(low.mean) == share(high.mean):
         every = "Both" if len(counted) == 2 else f"All {len(counted)}"
-        yield f"{every} {plural(noun)} have the same {score}, {share(low.mean)}."
+        which = "" if len(counted) == len(cohort.targets) else " that are counted"
+        yield f"{every} {plural(noun)}{which} have the same {score}, {share(low.mean)}."
         return
     sentence = (
-        f"The best {score} is that of {best}, {share(high.mean)}{_interval(high)}; "
-        f"the worst that of {worst}, {share(low.mean)}{_interval(low)}"
+        f"The best {score} is that of {isolated(best)}, {share(high.mean)}{_interval(high)}; "
+        f"the worst that of {isolated(worst)}, {share(low.mean)}{_interval(low)}"
     )
     overlapping = has_interval(low) and has_interval(high) and low.high >= high.low
     yield f"{sentence}; their intervals overlap." if overlapping else f"{sentence}."
@@ -169,14 +185,15 @@ def _low_cases(judged: Sequence[CaseResult]) -> Iterator[str]:
     low = sum(round(value, 3) < LOW_DICE for value in counted.values())
     number = "None" if low == 0 else f"{low:,}"
     lies = "lies" if low in (0, 1) else "lie"
+    which = "" if len(counted) == len(judged) else " in which Dice is counted"
     yield (
-        f"{number} of the {len(counted):,} judged cases {lies} below a mean Dice of {LOW_DICE}; "
-        f"the lowest is {worst} with {share(counted[worst])}."
+        f"{number} of the {len(counted):,} judged cases{which} {lies} below a mean Dice of {LOW_DICE}; "
+        f"the lowest is {isolated(worst)} with {share(counted[worst])}."
     )
 
 
 def _surfaces(cohort: Cohort) -> Iterator[str]:
-    tolerance = max(cohort.tolerances)
+    tolerance = cohort.tolerance
     nsd, hd95 = cohort.foreground[nsd_name(tolerance)], cohort.foreground["hd95_mm"]
     if not nsd.n or not hd95.n:
         return
@@ -201,7 +218,9 @@ def _volume_errors(cohort: Cohort, judged: Sequence[CaseResult], seed: int) -> I
     asked = numbers >= ENOUGH_CASES
     if not asked.any():
         return
-    lows, highs = mean_intervals(errors, seed=seed)
+    # Bonferroni: so that all intervals together miss 0 by chance in one cohort of twenty, however many are asked.
+    strict = 1 - _LEVEL / int(asked.sum())
+    lows, highs = mean_intervals(errors, level=strict, seed=seed)
     found = {}
     for name, column, low, high, is_asked in zip(names, errors.T, lows, highs, asked, strict=True):
         if is_asked and (round(low, 3) > 0 or round(high, 3) < 0):
@@ -213,23 +232,25 @@ def _told_volume_errors(
     found: dict[str, tuple[float, float, float]], asked: int, noun: str, *, among: bool
 ) -> Iterator[str]:
     where = " in the judged cases" if among else ""
+    interval = f"{level(1 - _LEVEL / asked)} interval"
     if not found:
         every = f"the only {noun} that enough cases have" if asked == 1 else f"every one of {count(asked, noun)}"
-        yield f"No error of volume shows{where}: the interval of the mean difference holds 0 for {every}."
+        yield (
+            f"No error of volume shows{where}: to a tenth of a percent the {interval} of the mean difference holds 0 "
+            f"for {every}."
+        )
         return
     strongest = sorted(found, key=lambda name: -abs(found[name][0]))
     for name in strongest[:_CLAIMS]:
         mean, low, high = found[name]
         how = "large" if mean > 0 else "small"
         yield (
-            f"The volume of {name} comes out too {how}{where}: {percent(mean)} of that in the reference on average "
-            f"(95\u00a0% interval {percent(low)} to {percent(high)})."
+            f"The volume of {isolated(name)} comes out too {how}{where}: {percent(mean)} of that in the reference on "
+            f"average ({interval} {percent(low)} to {percent(high)})."
         )
     if len(found) > _CLAIMS:
         more = len(found) - _CLAIMS
         yield f"{more} more of {count(asked, noun)} {'comes' if more == 1 else 'come'} out too large or too small."
-    if asked >= 10:
-        yield f"Of {asked} such intervals, about {round(asked * _LEVEL)} would miss 0 by chance alone."
 
 
 def _relations(cohort: Cohort) -> Iterator[str]:
@@ -239,50 +260,14 @@ def _relations(cohort: Cohort) -> Iterator[str]:
     found = {name: relation for name, relation in asked.items() if relation.p < _LEVEL / len(asked)}
     for verb, sign in (("rises", 1), ("falls", -1)):
         names = sorted((name for name in found if found[name].rho * sign > 0), key=lambda name: -abs(found[name].rho))
-        told = [f"{name} (rank correlation {correlation(found[name].rho)}, {found[name].n:,} cases)" for name in names]
+        told = [
+            f"{isolated(name)} (rank correlation {correlation(found[name].rho)}, {found[name].n:,} cases)"
+            for name in names
+        ]
         if told:
             yield f"Dice {verb} with the volume of the structure for {listed(told)}; that is no proof of a cause."
     if not found:
         yield "Dice shows no relation with the volume of the structure that chance would not explain."
-
-
-def _about_intervals(cohort: Cohort) -> Iterator[str]:
-    n = cohort.foreground["dice"].n
-    if n > 1:
-        yield (
-            "An interval tells how far the mean may move with other cases like these; single scans scatter far more, "
-            "and scans from elsewhere may behave otherwise."
-        )
-    if n == 1:
-        yield "One case says nothing about the next: there is no interval and no spread."
-    elif 1 < n < ENOUGH_CASES:
-        yield f"With {n} cases intervals are too narrow, and no error of volume or relation with it is looked for."
-
-
-def _about_coverage(cohort: Cohort) -> Iterator[str]:
-    cases = cohort.foreground["dice"].n
-    numbers = {name: scores["dice"].n for name, scores in cohort.summaries.items()}
-    missing = [name for name, number in numbers.items() if number == 0]
-    if missing and cases:
-        yield f"No case has {listed(missing)}."
-    rare = [f"{name} ({number:,})" for name, number in numbers.items() if 0 < number < cases]
-    if rare:
-        yield f"Not every one of the {cases:,} cases counts for {listed(rare)}: the others have it on neither side."
-
-
-def _about_files(cohort: Cohort) -> Iterator[str]:
-    unnamed = [result.pair.name for result in cohort.results if result.unnamed]
-    if unnamed:
-        yield (
-            f"In {count(len(unnamed), 'case')} some voxels have a value that is no {noun_of(cohort)}; "
-            f"they count as background: {listed(unnamed)}."
-        )
-    if cohort.ignored:
-        were = "was" if len(cohort.ignored) == 1 else "were"
-        names = listed([path.name for path in cohort.ignored])
-        yield f"{count(len(cohort.ignored), 'prediction')} {were} left out for want of a reference: {names}."
-    if cohort.ignore is not None:
-        yield f"Voxels with the value {cohort.ignore} in the reference count nowhere."
 
 
 def _interval(summary: Summary) -> str:

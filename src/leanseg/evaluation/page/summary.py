@@ -29,10 +29,9 @@ def summary(cohort: Cohort, account: Account) -> Html:
 def _figures(cohort: Cohort) -> Iterator[Html]:
     all_cases, failed = len(cohort.results), len(cohort.failures)
     dice, hd95 = cohort.foreground["dice"], cohort.foreground["hd95_mm"]
-    tolerance = max(cohort.tolerances)
-    nsd = cohort.foreground[nsd_name(tolerance)]
+    nsd = cohort.foreground[nsd_name(cohort.tolerance)]
     yield _figure("Mean Dice", share(dice.mean), _between(dice))
-    yield _figure(f"Surface Dice, {tolerance:g} mm", share(nsd.mean), _between(nsd))
+    yield _figure(f"Surface Dice, {cohort.tolerance:g} mm", share(nsd.mean), _between(nsd))
     unit = " mm" if math.isfinite(hd95.median) else ""
     of_means = f"of each case's mean over {plural(noun_of(cohort))}" if len(cohort.targets) > 1 else ""
     yield _figure("Median HD95", f"{millimetres(hd95.median)}{unit}", of_means)

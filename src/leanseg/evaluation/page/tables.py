@@ -50,7 +50,7 @@ def table(
         "div",
         element(
             "table",
-            element("caption", caption),
+            element("caption", element("span", caption)),
             element("thead", element("tr", *headings)),
             element("tbody", *drawn),
             None if foot is None else element("tfoot", _row(columns, foot)),

@@ -1,7 +1,9 @@
 """Numbers and lists in words: one way for the sentences, the tables and the pictures of a page."""
 
 import math
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 from leanseg.evaluation.cohort import Cohort
 from leanseg.evaluation.statistics import Summary
@@ -9,6 +11,8 @@ from leanseg.evaluation.statistics import Summary
 NOT_COUNTED = "\u2013"  # en dash
 _MINUS = "\u2212"
 _LISTED = 6
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI", "PDI", "PDF"})
+_ISOLATES = re.compile("[\u2066-\u2069]")
 
 
 def noun_of(cohort: Cohort) -> str:
@@ -34,6 +38,19 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
 
 
+def listed_names(names: Iterable[str]) -> str:
+    """Return names of cases, files or targets as a list in words, whatever the letters they are written in."""
+    return listed([isolated(name) for name in names])
+
+
+def isolated(name: str) -> str:
+    """Return a name for use within a sentence: one that is written from right to left turns nothing around it."""
+    if not any(unicodedata.bidirectional(letter) in _RIGHT_TO_LEFT for letter in name):
+        return name
+    # An isolate in the name could end ours too early.
+    return f"\u2068{_ISOLATES.sub('', name)}\u2069"
+
+
 def share(value: float) -> str:
     """Return a score from 0 to 1 with three digits, such as "0.871"."""
     return _finite(value, f"{value:.3f}")
@@ -42,6 +59,16 @@ def share(value: float) -> str:
 def millimetres(value: float) -> str:
     """Return a distance in mm without its unit, such as "2.31" or "104"."""
     return _finite(value, f"{value:.2f}" if abs(value) < 99.995 else f"{value:,.0f}")
+
+
+def volume(value: float) -> str:
+    """Return a volume without its unit, such as "0.0123", "12.3" or "1,523"."""
+    return _finite(value, f"{value:.3g}" if abs(value) < 99.5 else f"{value:,.0f}")
+
+
+def level(value: float) -> str:
+    """Return the level of an interval as percentage that promises no more than it is: "95 %", "98.33 %"."""
+    return f"{math.floor(round(value * 10_000, 6)) / 100:g}\u00a0%"
 
 
 def percent(value: float) -> str:
