@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from leanseg.inference import Summary
     from leanseg.learning import networks
     from leanseg.learning.jobs.cross_validation import CrossValidation
+    from leanseg.learning.jobs.ensemble import Ensemble
     from leanseg.learning.jobs.training_run import Outcome
     from leanseg.packages import Package
     from leanseg.plans import Plan
@@ -27,6 +28,7 @@ __all__ = [
     "BudgetError",
     "CheckReport",
     "CrossValidation",
+    "Ensemble",
     "Evaluation",
     "InputError",
     "LeansegError",
@@ -55,6 +57,7 @@ _LAZY = {
     "BudgetError": "leanseg.errors",
     "CheckReport": "leanseg.datasets",
     "CrossValidation": "leanseg.learning.jobs.cross_validation",
+    "Ensemble": "leanseg.learning.jobs.ensemble",
     "Evaluation": "leanseg.evaluation",
     "InputError": "leanseg.errors",
     "LeansegError": "leanseg.errors",
@@ -81,7 +84,14 @@ if not TYPE_CHECKING:  # a type checker knows the names from above, and should k
         if name not in _LAZY:
             message = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(message)
-        found = getattr(__import__(_LAZY[name], fromlist=[name]), name)  # from <module> import <name>
+        from leanseg.errors import missing_package
+
+        try:
+            found = getattr(__import__(_LAZY[name], fromlist=[name]), name)  # from <module> import <name>
+        except ModuleNotFoundError as error:
+            if missing := missing_package(error):
+                raise missing from error
+            raise
         globals()[name] = found
         return found
 

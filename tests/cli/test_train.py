@@ -79,4 +79,4 @@ def test_validation_cases_that_fail_are_told_and_exit_with_4(capsys):
     said = capsys.readouterr().err
     assert stopped.value.code == 4
     assert "error: scan_1: cut off" in said
-    assert "error: 1 validation case failed" in said
+    assert "error: 1 case failed" in said

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leanseg.datasets import Case, Dataset, make_splits, open_dataset, read_splits, write_splits
+from leanseg.datasets import (
+    Case,
+    Dataset,
+    make_splits,
+    open_dataset,
+    read_splits,
+    without_test_cases,
+    write_splits,
+)
 from leanseg.datasets.documents import DocumentError
 from leanseg.datasets.splits import SubjectLeakError, TooFewSubjectsError, WrongFoldsError, WrongTestShareError
 from leanseg.datasets.subjects import MissingSubjectError
@@ -157,6 +165,15 @@ def test_a_test_case_whose_patient_is_in_a_fold_is_refused(tmp_path):
     (tmp_path / "splits.json").write_text(json.dumps(splits))
     with pytest.raises(SubjectLeakError, match="in the fold and in test"):
         read_splits(tmp_path / "splits.json", dataset)
+
+
+def test_plans_are_made_without_test_cases(tmp_path):
+    dataset = dataset_of([f"patient {number}" for number in range(10)])
+    splits = make_splits(dataset, test_share=0.3)
+    write_splits(tmp_path / "splits.json", splits)
+    left = {case.name for case in without_test_cases(dataset, tmp_path / "splits.json").cases}
+    assert left == {case.name for case in dataset.cases} - set(splits.test)
+    assert without_test_cases(dataset, None) == dataset
 
 
 def test_an_unknown_test_case_is_refused(tmp_path):

@@ -33,8 +33,8 @@ def package(leanseg, crossed):
 
 def test_the_folds_and_what_they_say_together_are_there(crossed):
     summary = json.loads((crossed / "summary.json").read_text(encoding="utf-8"))
-    assert len(summary["folds"]) == FOLDS
-    assert sum(fold["cases"] for fold in summary["folds"]) == 5
+    assert len(summary["by_fold"]) == FOLDS
+    assert sum(fold["cases"] for fold in summary["by_fold"]) == 5
     assert (crossed / "validation" / "report" / "report.html").is_file()
     assert len(list((crossed / "validation" / "predictions").glob("*.nii.gz"))) == 5
 

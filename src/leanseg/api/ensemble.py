@@ -36,7 +36,7 @@ def ensemble(
     with naming_what_is_missing():
         from leanseg.learning.jobs.ensemble import make_ensemble
 
-        if dataset is None and images is None and labels is None:
+        if dataset is None and images is None and labels is None and subject_pattern is None:
             opened = _trained_on(Path(run), progress)
         else:
             opened = open_named(dataset, images, labels, subject_pattern, progress)
@@ -53,5 +53,5 @@ def _trained_on(run: Path, progress: Progress) -> "Dataset | None":
     root = Path(CrossValidationFolder(run).read().dataset)
     if (root / "dataset.json").is_file():
         return open_dataset(root)
-    progress.note(f"No data set at {root}: nothing is measured")
+    progress.note(f"No data set with a dataset.json at {root} any more: nothing is measured. Name it: DATASET")
     return None

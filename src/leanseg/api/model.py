@@ -34,6 +34,7 @@ class DeviceNeedsTorchError(InputError):
 class Model:
     """A package with its engine open, for many scans: opening costs some tenths of a second, in each call otherwise.
 
+    The networks of an ensemble are opened one after the other for every scan all the same, to save memory.
     `leanseg.predict` takes it in the place of a package. One thread at a time may use it.
     """
 
@@ -104,6 +105,9 @@ def refuse_engine_options(engine: EngineName | Engine | None, device: Device | N
     """Raise what can be said about these options before anything is read."""
     if device == "cuda" and engine != "torch":
         raise DeviceNeedsTorchError
+    if threads is not None and engine not in (None, "openvino", "onnxruntime"):
+        why = "torch and engines that are handed in have threads of their own"
+        raise ContradictionError("--threads and --engine torch", why, "leave --threads away")
     require_one("--threads", threads)
 
 

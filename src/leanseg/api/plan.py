@@ -1,6 +1,7 @@
 """From a data set and a budget to a plan: `leanseg.plan`."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
@@ -30,6 +31,7 @@ def plan(
     minutes: float | None = None,
     seconds_per_case: float | None = None,
     device: Device | None = None,
+    splits: PathLike | None = None,
     out: PathLike | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -38,7 +40,8 @@ def plan(
 
     dataset, images, labels: see `leanseg.check`. network, options: a name of `leanseg.networks` and its options.
     ram, predict_ram, vram: memory to train in, to predict in and of the GPU, as "8GB" or in bytes. minutes: wall time
-    of training, everything included. seconds_per_case: to predict the largest case. out: file to write the plan to.
+    of training, everything included. seconds_per_case: to predict the largest case. splits: file of folds whose test
+    cases are left out; those in the data set's own splits.json are, too. out: file to write the plan to.
     This machine is measured for a few seconds. Raises BudgetError when the budget cannot be met, and InputErrors;
     nothing is written then.
     """
@@ -53,7 +56,7 @@ def plan(
         seconds_per_case=seconds_per_case,
     )
     opened = open_named(dataset, images, labels, None, progress)
-    made = plan_within(budget, opened, network, options, device, progress)
+    made = plan_within(budget, opened, path_or_none(splits), network, options, device, progress)
     if file is not None:
         write_plan(file, made)
     return made
@@ -62,15 +65,16 @@ def plan(
 def plan_within(
     budget: Budget,
     dataset: "Dataset",
+    splits: Path | None,
     network: str | None,
     options: Mapping[str, JsonValue] | None,
     device: Device | None,
     progress: Progress | None,
 ) -> Plan:
-    """Measure `dataset` and this machine, and return the plan."""
-    from leanseg.datasets import fingerprint
+    """Measure `dataset`, without the test cases of its splits, and this machine, and return the plan."""
+    from leanseg.datasets import fingerprint, without_test_cases
 
-    found = fingerprint(dataset, progress)
+    found = fingerprint(without_test_cases(dataset, splits), progress)
     with naming_what_is_missing():
         from leanseg.learning.export.torch_engine import resolve_device
         from leanseg.learning.planning import DEFAULT_NETWORK, make_plan

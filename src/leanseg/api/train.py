@@ -114,7 +114,7 @@ def train(
 
     dataset, images, labels, subject_pattern: see `leanseg.check`. plan: a Plan or its file; left out, one is made with
     `network`, `options` and `ram` (see `leanseg.plan`). fold: which one to keep for validation, 0 unless given; "all"
-    trains every fold, each within `minutes`, and judges every case by the model that never saw it. splits: file of
+    trains every fold, each within `minutes`, and judges every case by a model that never trained on it. splits: file of
     folds made by leanseg split. minutes: wall time, validation and export included; of an interrupted run that `resume`
     continues the time of its first part counts. steps: train this many instead. device: where torch computes.
     overwrite: replace the run in `out`. began: `time.monotonic()` from which minutes count; now unless given.
@@ -154,7 +154,7 @@ def train(
         if resume:
             go_on = resume_cross_validation if is_cross_validation(folder) else resume_run
             return go_on(opened, folder, Limits(began, minutes, steps), progress=progress)
-        chosen = given or plan_within(budget, opened, network, options, where, progress)
+        chosen = given or plan_within(budget, opened, path_or_none(splits), network, options, where, progress)
         limits = Limits(began, minutes or chosen.budget.minutes, steps, where)
         begin = cross_validate if fold == "all" else partial(start, fold=fold or 0)
         file = path_or_none(splits)

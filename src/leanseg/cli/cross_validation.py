@@ -9,13 +9,12 @@ import typer
 if TYPE_CHECKING:
     from leanseg.learning.jobs.cross_validation import CrossValidation
 
-_INTERRUPTED = 130  # what shells expect after Ctrl-C
-
 
 def show_cross_validation(found: "CrossValidation", began: float, *, as_json: bool) -> None:
     """Print the summary, and end with the command's exit code where it is not 0. began: see `Limits`."""
     from leanseg.cli.closing import close
     from leanseg.cli.console import show_json
+    from leanseg.cli.failures import STOPPED, tell
     from leanseg.learning.jobs.cross_validation import described
 
     seconds = time.monotonic() - began
@@ -33,9 +32,10 @@ def show_cross_validation(found: "CrossValidation", began: float, *, as_json: bo
         then = ("ensemble", root, "-o", "PACKAGE")
         close(root, "a model per fold, report in validation/report, summary.json", then=then)
     if found.evaluation is None:
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(STOPPED)
+    for failure in found.failures:
+        tell(failure.error)
     if found.evaluation.failures:
-        from leanseg.cli.failures import tell
         from leanseg.cli.train import CasesNotJudgedError
 
         tell(CasesNotJudgedError(len(found.evaluation.failures)))

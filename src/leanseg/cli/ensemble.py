@@ -67,6 +67,15 @@ def ensemble(
             progress=progress,
         )
     _show(made, out, run, as_json=as_json)
+    failed = {one.pair.name: one.failure for each in made.candidates for one in each.evaluation.failures}
+    if failed:
+        from leanseg.cli.failures import tell
+        from leanseg.cli.train import CasesNotJudgedError
+
+        for name, reason in failed.items():
+            typer.echo(f"failed: {name}: {reason}", err=True)
+        tell(CasesNotJudgedError(len(failed)))
+        raise SystemExit(CasesNotJudgedError.exit_code)
 
 
 def _show(made: "Ensemble", out: Path, run: Path, *, as_json: bool) -> None:

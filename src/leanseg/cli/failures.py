@@ -23,7 +23,7 @@ from leanseg.errors import (
 )
 
 _OF_THE_SYSTEM = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG, errno.EMFILE}
-_STOPPED = 128 + 2  # what a shell reports after SIGINT
+STOPPED = 128 + 2  # what a shell reports after SIGINT
 _NOBODY_READS = 128 + 13  # ... and after SIGPIPE
 
 
@@ -47,7 +47,7 @@ def explained() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped by you\n")
-        raise SystemExit(_STOPPED) from None
+        raise SystemExit(STOPPED) from None
     except BrokenPipeError:
         _stop_writing()
     except (typer.Exit, typer.Abort, typer.BadParameter):

@@ -38,6 +38,7 @@ def plan(
         float | None, typer.Option(min=0.01, help="Wall time to predict the largest case")
     ] = None,
     device: DeviceOption = None,
+    splits: Annotated[Path | None, typer.Option(help="Folds of leanseg split: their test cases are left out")] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,6 +66,7 @@ def plan(
             minutes=minutes,
             seconds_per_case=seconds_per_case,
             device=device.value if device else None,
+            splits=splits,
             out=out,
             overwrite=overwrite,
             progress=progress,

@@ -76,5 +76,6 @@ def _show(dataset: "Dataset", splits: "Splits", asked: int, out: Path) -> None:
         typer.echo(f"{len(splits.test)} test cases are in no fold: leanseg ensemble judges on them")
     if len(splits.folds) < asked:
         typer.echo(f"{len(splits.folds)} folds instead of {asked}: there are no more patients")
-    train = ("train", "DATASET", "--splits", out, "--minutes", "15", "-o", "RUN")
+    fold = ("--fold", "all") if splits.test else ()  # only all folds together are judged on test cases
+    train = ("train", "DATASET", "--splits", out, *fold, "--minutes", "15", "-o", "RUN")
     close(out, f"{len(splits.folds)} folds", then=train)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from leanseg.learning.jobs.judgement import Judgement
     from leanseg.learning.jobs.training_run import Outcome
 
-_INTERRUPTED = 130  # what shells expect after Ctrl-C
-
 
 class NoFoldError(InputError):
     """What --fold says is no fold."""
@@ -41,11 +39,11 @@ class NoFoldError(InputError):
 
 
 class CasesNotJudgedError(SomeCasesFailedError):
-    """The model is there, but some validation cases could not be predicted or judged."""
+    """The model is there, but some cases could not be predicted or judged."""
 
     def __init__(self, failed: int) -> None:
         super().__init__(
-            what=f"{failed} validation case{'s' * (failed != 1)} failed",
+            what=f"{failed} case{'s' * (failed != 1)} failed",
             why="the model is written all the same; a case that fails counts with the worst scores",
             fix="correct the cases that are named above, and judge the model again: leanseg predict, leanseg evaluate",
         )
@@ -69,7 +67,8 @@ def train(
         float | None,
         typer.Option(
             min=0.1,
-            help="Wall time of the whole command, validation and export included (with --fold all: of each fold); "
+            help="Wall time of the whole command, validation and export included (with --fold all: of each fold, "
+            "and the report on all cases comes on top); "
             "with --resume the time of the interrupted part counts",
         ),
     ] = None,
@@ -87,7 +86,7 @@ def train(
     """Train on one fold or on all, and judge what is deployed.
 
     Ctrl-C ends training early: the run can be resumed, and its package used. With --fold all every case is judged by
-    the model that never saw it; --resume skips the folds that are finished.
+    a model that never trained on it; --resume skips the folds that are finished.
 
     Example: leanseg train Task04_Hippocampus --minutes 15 -o runs/hippocampus
     """
@@ -127,7 +126,9 @@ def train(
         return
     _show(outcome, began, as_json=as_json)
     if outcome.judgement is None:
-        raise typer.Exit(_INTERRUPTED)
+        from leanseg.cli.failures import STOPPED
+
+        raise typer.Exit(STOPPED)
     _tell_failures(outcome.judgement)
 
 

@@ -1,5 +1,6 @@
 """Folds for cross-validation, grouped by patient, in a splits.json that a person can edit."""
 
+import dataclasses
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from leanseg.errors import InputError, did_you_mean
 from leanseg.storage import refuse_if_used, write_json
 
 FEWEST_FOLDS = 2
+MOST_FOLDS = 100  # networks that one package may hold
 
 
 class Fold(BaseModel):
@@ -33,7 +35,7 @@ class Splits(BaseModel):
 
     format: Literal[1] = 1
     seed: int
-    folds: tuple[Fold, ...] = Field(min_length=1, strict=False)
+    folds: tuple[Fold, ...] = Field(min_length=1, max_length=MOST_FOLDS, strict=False)
     test: tuple[str, ...] = Field((), strict=False)
 
 
@@ -53,7 +55,7 @@ class WrongFoldsError(InputError):
 
     def __init__(self, folds: int) -> None:
         super().__init__(
-            what=f"--folds {folds}: at least {FEWEST_FOLDS} are needed",
+            what=f"--folds {folds}: from {FEWEST_FOLDS} to {MOST_FOLDS} are possible",
             why="every fold validates on its own part of the cases and trains on the others",
             fix="use --folds 5",
         )
@@ -91,7 +93,7 @@ def make_splits(dataset: Dataset, folds: int = 5, seed: int = 0, test_share: flo
     are kept away from every fold. The same cases and seed give the same folds on every machine.
     Raises WrongFoldsError, WrongTestShareError, TooFewSubjectsError and MissingSubjectError.
     """
-    if folds < FEWEST_FOLDS:
+    if not FEWEST_FOLDS <= folds <= MOST_FOLDS:
         raise WrongFoldsError(folds)
     if not 0 <= test_share < 1:
         raise WrongTestShareError(test_share)
@@ -105,6 +107,15 @@ def make_splits(dataset: Dataset, folds: int = 5, seed: int = 0, test_share: flo
         min(parts, key=len).extend(groups[subject])
     names = sorted(name for group in groups.values() for name in group)
     return Splits(seed=seed, folds=tuple(_fold(names, set(part)) for part in parts), test=tuple(sorted(kept_away)))
+
+
+def without_test_cases(dataset: Dataset, file: Path | None) -> Dataset:
+    """Return `dataset` without the test cases of the splits in `file`, or in its own splits.json: for plans."""
+    own = dataset.root / "splits.json"
+    if file is None and not own.is_file():
+        return dataset
+    test = set(read_splits(file or own, dataset).test)
+    return dataclasses.replace(dataset, cases=tuple(case for case in dataset.cases if case.name not in test))
 
 
 def write_splits(path: Path, splits: Splits, *, overwrite: bool = False) -> None:

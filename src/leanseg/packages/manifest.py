@@ -9,7 +9,7 @@ from leanseg.plans import Strict
 
 NAME = "manifest.json"
 _TEXTS = ("plan.json", "card.md")
-_MOST_MEMBERS = 25
+MOST_MEMBERS = 100
 LARGEST_TEXT = 1_000_000  # bytes of the manifest, the plan and the card, each
 LARGEST_PACKAGE = 4 * 2**30  # bytes of all files together; ONNX itself ends at 2 GiB
 
@@ -35,9 +35,9 @@ class Manifest(Strict):
     created: str = Field(description="date and time in UTC, ISO 8601")
     leanseg: str = Field(description="version that wrote the package")
     libraries: dict[str, str] = Field(description="name -> version, of what the package was made with")
-    members: int = Field(1, ge=1, le=_MOST_MEMBERS, description="networks whose scores are averaged")
+    members: int = Field(1, ge=1, le=MOST_MEMBERS, description="networks whose scores are averaged")
     files: dict[Annotated[str, Field(pattern=FILE_NAME, max_length=100)], FileRecord] = Field(
-        max_length=64, description="name -> what the file must be"
+        max_length=256, description="name -> what the file must be"
     )
     measured: dict[str, JsonValue] = Field(
         default_factory=dict, description="free facts, such as how far the engines agree"

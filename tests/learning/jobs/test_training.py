@@ -1,8 +1,10 @@
 import dataclasses
+import gc
 import json
 import os
 import signal
 import time
+import weakref
 
 import nibabel
 import numpy as np
@@ -228,3 +230,36 @@ def test_splits_of_the_user_are_followed(balls, plan, tmp_path):
     write_splits(tmp_path / "mine.json", Splits(seed=0, folds=folds))
     outcome = start(balls, plan, tmp_path / "run", limits(steps=1), splits=tmp_path / "mine.json", progress=Progress())
     assert [result.pair.name for result in outcome.evaluation.cohort.results] == ["ball4"]
+
+
+def test_a_wall_clock_run_that_was_stopped_after_training_is_only_ended(balls, plan, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("leanseg.learning.jobs.training_run.judge", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            start(balls, plan, tmp_path / "run", limits(minutes=0.5), progress=Progress())
+    outcome = resume(balls, tmp_path / "run", limits(), progress=Progress())
+    assert outcome.record.state == "done"
+    assert outcome.judgement is not None
+
+
+def test_after_training_the_signals_are_the_old_ones_and_the_cases_are_gone(balls, plan, tmp_path, monkeypatch):
+    from leanseg.learning.jobs import training_run
+
+    seen = []
+
+    def remembered(*arguments):
+        cached = build_cache(*arguments)
+        seen.extend(map(weakref.ref, cached))
+        return cached
+
+    build_cache = training_run.build_cache
+    monkeypatch.setattr(training_run, "build_cache", remembered)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    start(balls, plan, tmp_path / "run", limits(steps=2), progress=Progress())
+    gc.collect()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert seen
+    assert not [one for one in seen if one() is not None]

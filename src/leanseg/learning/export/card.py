@@ -9,7 +9,12 @@ _CHOSEN = (
     "The validation cases also chose which weights of the training to keep, so the figures are slightly optimistic; "
     "only\ncases that training never saw tell more."
 )
-_UNSEEN = "No training, and no choice of weights within one, has seen these cases."
+_UNSEEN = (
+    "No fold has trained on these cases or chosen its weights by them; only whether to average scores or\nweights was."
+)
+_ELSEWHERE = (
+    "They hold for scans like those of the data set: other scanners,\nprotocols, ages and diseases were not tested."
+)
 
 
 def write_card(
@@ -22,6 +27,7 @@ def write_card(
     """
     network = "Network" if networks == 1 else f"{networks} networks whose scores are averaged"
     figures = "\n".join(f"- {name}: {figure}" for name, figure in validation.items()) or "- not validated"
+    caveat = f"\n{_UNSEEN if unseen else _CHOSEN} {_ELSEWHERE}\n" if validation else ""
     spacing = " x ".join(f"{size:g}" for size in plan.preprocessing.spacing)
     tile = " x ".join(map(str, plan.inference.tile))
     reasons = "\n".join(f"- {sentence}" for sentence in plan.explanation)
@@ -38,10 +44,7 @@ def write_card(
 
 ## How good it is
 {figures}
-
-{_UNSEEN if unseen else _CHOSEN} They hold for scans like those of the data set: other scanners, protocols,
-ages and diseases were not tested.
-
+{caveat}
 ## Why it is as it is
 {reasons or "- the plan gives no reasons"}
 """

@@ -1,4 +1,4 @@
-"""Train every fold, one after the other, and judge every case by the model that never saw it.
+"""Train every fold, one after the other, and judge every case by a model that never trained on it.
 
 Folds share one plan and one cache. What was interrupted goes on where it was: finished folds are not touched.
 """
@@ -16,15 +16,28 @@ import numpy as np
 
 from leanseg import __version__
 from leanseg.datasets import Dataset, Fold, Splits, read_splits, write_splits
-from leanseg.errors import LeansegError
+from leanseg.errors import InputError, LeansegError
 from leanseg.evaluation import Evaluation, evaluate
-from leanseg.learning.export.torch_engine import build_network, resolve_device
+from leanseg.inference import Failure
+from leanseg.learning.export.torch_engine import NoSuchDeviceError, build_network, resolve_device
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder, CrossValidationRecord
+from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.run_folder import NotARunError, RunFolder
 from leanseg.learning.jobs.training import Limits, choose_splits, refuse_other_data, resume, start
 from leanseg.plans import Plan, read_plan, write_plan
 from leanseg.progress import Progress
 from leanseg.storage import write_json
+
+
+class RepeatedValidationError(InputError):
+    """Two folds validate the same case."""
+
+    def __init__(self, fold: int, name: str) -> None:
+        super().__init__(
+            what=f"splits: folds[{fold}].validation: case {name!r} is validated by an earlier fold, too",
+            why="a cross-validation judges every case once",
+            fix="remove it from one of the two folds' validation, or make other splits with leanseg split",
+        )
 
 
 @dataclass(frozen=True)
@@ -39,12 +52,16 @@ class FoldScores:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """All folds. `evaluation` is that of every case by the fold that never saw it; None when interrupted."""
+    """All folds. `evaluation` is that of every case by the fold that never trained on it; None when interrupted.
+
+    failures: cases that could not be predicted, and why, of the folds that were trained now.
+    """
 
     folder: CrossValidationFolder
     record: CrossValidationRecord
     folds: tuple[FoldScores, ...]
     evaluation: Evaluation | None
+    failures: tuple[Failure, ...] = ()
 
     def over_folds(self) -> dict[str, tuple[float, float]]:
         """Return mean and standard deviation (n - 1) of the folds' mean Dice, by class or region."""
@@ -68,8 +85,9 @@ def cross_validate(
 ) -> CrossValidation:
     """Train `plan` on every fold of `dataset`, each within `limits`, and write the runs to the folder `out`.
 
-    Splits are chosen as for a single run. Raises InputError or BudgetError before anything is trained; leaves what
-    can be resumed when interrupted.
+    The report on all cases comes on top of the folds' minutes. Splits are chosen as for a single run. What is refused
+    before anything is trained leaves no trace (InputError, BudgetError); whatever ends the work later leaves what can
+    be resumed.
     """
     limits.clock()
     folder = CrossValidationFolder(out)
@@ -78,6 +96,7 @@ def cross_validate(
     build_network(plan)
     device = resolve_device(limits.device)
     chosen = choose_splits(dataset, splits)
+    _refuse_repeated(chosen)
     record = CrossValidationRecord(
         leanseg=__version__,
         dataset=str(dataset.root.resolve()),
@@ -87,39 +106,59 @@ def cross_validate(
         device=device,
         state="running",
     )
-    folder.begin(overwrite=overwrite)
-    try:
-        write_plan(folder.plan, plan)
-        write_splits(folder.splits, chosen, overwrite=True)
-        folder.write(record)
-        return _carry_out(dataset, folder, record, chosen, limits, progress)
-    except BaseException as error:
-        _leave(folder, refused=isinstance(error, LeansegError))
-        raise
-    finally:
-        folder.settle()
+    with held(folder.root):
+        folder.begin(overwrite=overwrite)
+        try:
+            write_plan(folder.plan, plan)
+            write_splits(folder.splits, chosen, overwrite=True)
+            folder.write(record)
+            return _carry_out(dataset, folder, record, chosen, limits, progress)
+        except BaseException as error:
+            _leave(folder, refused=isinstance(error, LeansegError))
+            raise
 
 
 def resume_cross_validation(dataset: Dataset, out: Path, limits: Limits, *, progress: Progress) -> CrossValidation:
-    """Go on with the cross-validation in `out`, within its own limits per fold unless `limits` names others."""
+    """Go on with the cross-validation in `out`, within its own limits per fold unless `limits` names others.
+
+    The device is that of the folds before, or whatever is there when it is not.
+    """
     folder = CrossValidationFolder(out)
     record = folder.read()
-    if record.state == "done":
+    if record.state == "done" and all(_is_done(folder.fold(number)) for number in range(record.folds)):
         raise NotARunError(out, "is finished")
     refuse_other_data(read_plan(folder.plan), dataset)
+    changed: dict[str, object] = {"state": "running", "dataset": str(dataset.root.resolve())}
     if limits.steps is not None or limits.minutes is not None:
-        record = record.model_copy(update={"steps": limits.steps, "minutes": limits.minutes})
+        changed |= {"steps": limits.steps, "minutes": limits.minutes}
+    try:
+        resolve_device(record.device)
+    except NoSuchDeviceError:
+        changed["device"] = resolve_device("auto")
     splits = read_splits(folder.splits, dataset)
-    record = record.model_copy(update={"state": "running"})
+    record = record.model_copy(update=changed)
     own = replace(limits, minutes=record.minutes, steps=record.steps, device=record.device)
-    return _carry_out(dataset, folder, record, splits, own, progress)
+    with held(folder.root):
+        return _carry_out(dataset, folder, record, splits, own, progress)
+
+
+def _refuse_repeated(splits: Splits) -> None:
+    seen: set[str] = set()
+    for number, fold in enumerate(splits.folds):
+        for name in fold.validation:
+            if name in seen:
+                raise RepeatedValidationError(number, name)
+            seen.add(name)
 
 
 def _leave(folder: CrossValidationFolder, *, refused: bool) -> None:
     """Leave no trace where nothing was trained: of what was refused, and of what would replace an older run."""
-    first = folder.fold(0)
-    if (refused and not first.record.is_file()) or (folder.replaces and not (first.root / "checkpoints").is_dir()):
+    if folder.replaces or (refused and not folder.fold(0).record.is_file()):
         folder.abandon()
+
+
+def _is_done(run: RunFolder) -> bool:
+    return run.record.is_file() and run.read().state == "done"
 
 
 def _carry_out(
@@ -131,16 +170,17 @@ def _carry_out(
     progress: Progress,
 ) -> CrossValidation:
     """Train the folds that are not finished, and judge when all are."""
-    folder.write(record)
     try:
-        finished = _train_folds(dataset, folder, len(splits.folds), limits, progress)
-        if finished:
+        failures = _train_folds(dataset, folder, record, limits, progress)
+        if failures is not None:
             found = _summarised(dataset, folder, record.model_copy(update={"state": "done"}), splits, progress)
             folder.write(found.record)
             folder.drop_cache()
-            return found
+            return replace(found, failures=failures)
     except BaseException:
-        folder.write(record.model_copy(update={"state": "interrupted"}))
+        # What is written there are the limits that a fold has accepted, which may be older than those just given.
+        if folder.record.is_file():
+            folder.write(folder.read().model_copy(update={"state": "interrupted"}))
         raise
     record = record.model_copy(update={"state": "interrupted"})
     folder.write(record)
@@ -148,26 +188,36 @@ def _carry_out(
 
 
 def _train_folds(
-    dataset: Dataset, folder: CrossValidationFolder, folds: int, limits: Limits, progress: Progress
-) -> bool:
-    """Return whether all folds are finished; False when somebody pressed Ctrl-C."""
+    dataset: Dataset, folder: CrossValidationFolder, record: CrossValidationRecord, limits: Limits, progress: Progress
+) -> tuple[Failure, ...] | None:
+    """Return the cases that could not be predicted, when all folds are finished; None when somebody pressed Ctrl-C."""
     plan = read_plan(folder.plan)
-    for number in range(folds):
+    failures: list[Failure] = []
+
+    def begun() -> None:
+        folder.settle()
+        folder.write(record)
+
+    for number in range(record.folds):
         run = folder.fold(number)
-        begun = run.record.is_file()
-        if begun and run.read().state == "done":
-            progress.note(f"Fold {number} of {folds}: finished before")
+        if _is_done(run):
+            progress.note(f"Fold {number} of {record.folds}: finished before")
             continue
-        progress.note(f"Fold {number} of {folds}: {'goes on' if begun else 'begins'}")
-        if begun:
+        if run.record.is_file():
+            progress.note(f"Fold {number} of {record.folds}: goes on")
             outcome = resume(dataset, run.root, limits, cache=folder.cache, progress=progress)
+            begun()
         else:
+            progress.note(f"Fold {number} of {record.folds}: begins")
             splits, cache = folder.splits, folder.cache
-            outcome = start(dataset, plan, run.root, limits, fold=number, splits=splits, cache=cache, progress=progress)
+            outcome = start(
+                dataset, plan, run.root, limits, fold=number, splits=splits, cache=cache, begun=begun, progress=progress
+            )
         if outcome.judgement is None:
-            return False
+            return None
+        failures += outcome.judgement.failures
         limits = replace(limits, began=time.monotonic())  # the command's own start was the first fold's
-    return True
+    return tuple(failures)
 
 
 def _summarised(
@@ -235,7 +285,7 @@ def described(found: CrossValidation) -> dict[str, Any]:
     summaries = found.evaluation.record["scores"] if found.evaluation else {}
     return {
         "leanseg": found.record.leanseg,
-        "folds": [
+        "by_fold": [
             {"fold": fold.fold, "cases": fold.cases, "steps": fold.steps, "dice": fold.dice} for fold in found.folds
         ],
         "dice_over_folds": {

@@ -18,15 +18,20 @@ import numpy as np
 import torch
 
 from leanseg.datasets import Case, Dataset, read_splits
+from leanseg.datasets.examination import examine
 from leanseg.errors import InputError
 from leanseg.evaluation import Evaluation, Summary, summarise
 from leanseg.inference import prepare
 from leanseg.learning.export.card import write_card
 from leanseg.learning.export.packaging import Exported, export
+from leanseg.learning.export.parity import require_parity
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder
-from leanseg.learning.jobs.judgement import judge
+from leanseg.learning.jobs.judgement import dice_sentences, judge
+from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.middle import middle_tile
+from leanseg.learning.jobs.training import refuse_other_data
 from leanseg.packages import Package, write_package
+from leanseg.plans import read_plan
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used
 from leanseg.volumes import read_channels
@@ -35,39 +40,49 @@ Average = Literal["scores", "weights"]
 
 _WORSE = -0.001  # mean Dice that averaged weights may lose: the one-sided 95 % bound of the difference must be above
 _LEVEL = 0.9  # of the two-sided interval whose lower bound that is
+_ENOUGH = 10  # test cases; bootstrap intervals of fewer are too narrow
+_UNNAMED = ("no data set was named, and none is where it was", "name it: leanseg ensemble RUN DATASET")
+_UNKEPT = ("the splits keep no test cases", "train with splits that do: leanseg split --test-share 0.2")
 
 
 class NotFinishedError(InputError):
     """Some folds are missing."""
 
-    def __init__(self, root: Path, state: str) -> None:
+    def __init__(self, root: Path, fold: int) -> None:
         super().__init__(
-            what=f"{root}: the cross-validation is {state}, not done",
+            what=f"{root}: fold {fold} is not finished",
             why="an ensemble is made of all folds",
             fix=f"finish it: leanseg train DATASET --resume -o {root}",
         )
 
 
-class DifferentPlansError(InputError):
-    """The folds do not belong together."""
+class DifferentFoldError(InputError):
+    """A fold does not belong to the others."""
 
-    def __init__(self, root: Path, fold: int) -> None:
+    def __init__(self, root: Path, fold: int, what: str) -> None:
         super().__init__(
-            what=f"{root}: fold {fold} was trained with another plan than fold 0",
-            why="scores on different grids or classes cannot be averaged",
-            fix=f"remove fold_{fold} and train it again: leanseg train DATASET --resume -o {root}",
+            what=f"{root}: fold {fold} was trained with {what} than the cross-validation's",
+            why="what the folds say would not fit together",
+            fix=f"remove {root / f'fold_{fold}'} and train it again: leanseg train DATASET --resume -o {root}",
         )
 
 
 class NothingMeasuredError(InputError):
     """Averaged weights were asked for, and nothing can say whether they are any good."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, fix: str) -> None:
         super().__init__(
             what=f"weights cannot be averaged unseen: {reason}",
             why="networks that were trained apart may average to one that finds nothing",
-            fix="train with splits that keep test cases: leanseg split --test-share 0.2; or use --average scores",
+            fix=f"{fix}; or use --average scores",
         )
+
+
+class UnusableTestCaseError(InputError):
+    """A test case has a problem that leanseg check would name."""
+
+    def __init__(self, problem: str, fix: str) -> None:
+        super().__init__(what=f"test case {problem}", why="every network is judged on the same cases", fix=fix)
 
 
 class NotAPackageFolderError(InputError):
@@ -83,7 +98,7 @@ class NotAPackageFolderError(InputError):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A package judged on the test cases: each case's mean Dice over classes, and seconds per case."""
+    """A package judged on the test cases, and its seconds per case."""
 
     name: str
     evaluation: Evaluation
@@ -91,8 +106,11 @@ class Candidate:
 
     @property
     def dice(self) -> dict[str, float]:
-        """Case -> mean Dice over its classes or regions."""
-        return {result.pair.name: result.foreground["dice"] for result in self.evaluation.cohort.results}
+        """Case -> mean Dice over all classes or regions; one that is rightly not found counts 1.
+
+        Reports leave those out. Here they count: what finds something in healthy cases must not look as good.
+        """
+        return {result.pair.name: _mean_dice(result.scores) for result in self.evaluation.cohort.results}
 
 
 @dataclass(frozen=True)
@@ -122,25 +140,23 @@ def make_ensemble(
 
     dataset: where the test cases of its splits are; None when nothing shall be measured, then scores are averaged.
     average: what to average; left out, weights where they are measured to be as good, else scores.
-    Reports on the test cases go to run/test. Raises InputErrors before anything is written.
+    Reports on the test cases go to run/test, in the place of earlier ones. Raises InputErrors before anything is
+    written.
     """
     _refuse_wrong_output(out, overwrite=overwrite)
     folder = CrossValidationFolder(run)
-    record = folder.read()
-    if record.state != "done":
-        raise NotFinishedError(run, record.state)
-    members = [Package.read(folder.fold(number).root) for number in range(record.folds)]
-    for number, member in enumerate(members):
-        if member.plan != members[0].plan:
-            raise DifferentPlansError(run, number)
+    members = _members(folder)
     cases = _test_cases(folder, dataset) if dataset else []
     if dataset is None or not cases:
-        reason = "the splits keep no test cases" if dataset else "no data set was named"
+        reason, fix = _UNKEPT if dataset else _UNNAMED
         if average == "weights":
-            raise NothingMeasuredError(reason)
+            raise NothingMeasuredError(reason, fix)
         package = _write_scores(out, members, {}, {})
         return Ensemble(package, "scores", f"not measured: {reason}", (), None)
-    return _measured(folder, members, replace(dataset, cases=tuple(cases)), out, average, progress)
+    refuse_other_data(members[0].plan, dataset)
+    _refuse_unusable(cases, dataset)
+    with held(folder.root):
+        return _measured(folder, members, replace(dataset, cases=tuple(cases)), out, average, progress)
 
 
 def _refuse_wrong_output(out: Path, *, overwrite: bool) -> None:
@@ -150,9 +166,33 @@ def _refuse_wrong_output(out: Path, *, overwrite: bool) -> None:
         raise NotAPackageFolderError(out)
 
 
+def _members(folder: CrossValidationFolder) -> list[Package]:
+    """Return the folds' packages. Raises NotFinishedError or DifferentFoldError."""
+    record, plan = folder.read(), read_plan(folder.plan)
+    members = []
+    for number in range(record.folds):
+        run = folder.fold(number)
+        if not run.record.is_file() or run.read().state != "done":
+            raise NotFinishedError(folder.root, number)
+        members.append(Package.read(run.root))
+        if members[-1].plan != plan:
+            raise DifferentFoldError(folder.root, number, "another plan")
+        if run.splits.read_bytes() != folder.splits.read_bytes():
+            raise DifferentFoldError(folder.root, number, "other splits")
+    return members
+
+
 def _test_cases(folder: CrossValidationFolder, dataset: Dataset) -> list[Case]:
     chosen = set(read_splits(folder.splits, dataset).test)
     return [case for case in dataset.cases if case.name in chosen]
+
+
+def _refuse_unusable(cases: Sequence[Case], dataset: Dataset) -> None:
+    """Raise UnusableTestCaseError for the first error of a case: no fold has ever read these."""
+    for case in cases:
+        for problem in examine(case, dataset).problems:
+            if problem.severity == "error":
+                raise UnusableTestCaseError(f"{case.name}: {problem.what}", problem.fix)
 
 
 def _measured(
@@ -164,24 +204,26 @@ def _measured(
     progress: Progress,
 ) -> Ensemble:
     """Judge folds and both averages on the cases of `dataset`, and write the better one."""
-    with tempfile.TemporaryDirectory(dir=folder.root, prefix=".ensemble-") as place:
-        scores = _write_scores(Path(place) / "scores", members, {}, {})
+    shutil.rmtree(folder.test, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder.root, prefix=".ensemble-") as tmp:
+        scores = _write_scores(Path(tmp) / "scores", members, {}, {})
         exported = _averaged_weights(members, dataset.cases[0])
-        exported.write(Path(place) / "weights", {}, {})
-        shutil.rmtree(folder.test, ignore_errors=True)
+        exported.write(Path(tmp) / "weights", {}, {})
         paths = {f"fold_{number}": member.path for number, member in enumerate(members)}
-        paths |= {"scores": scores.path, "weights": Path(place) / "weights"}
+        paths |= {"scores": scores.path, "weights": Path(tmp) / "weights"}
         candidates = {}
         for name, path in paths.items():
             progress.note(f"Judging {name.replace('_', ' ')} on {len(dataset.cases)} test cases")
             candidates[name] = _judged(name, path, dataset, folder.test / name, progress)
-    chosen, reason = _choose(candidates, average)
-    gain = _gain(candidates)
+    chosen, reason = choose(candidates["weights"].dice, candidates["scores"].dice, average)
+    folds = [one.dice for name, one in candidates.items() if name.startswith("fold_")]
+    gain = gain_over(folds, candidates["scores"].dice)
     facts = {"ensemble": _evidence(candidates, chosen, reason, gain)}
-    sentences = _sentences(candidates[chosen].evaluation)
+    sentences = dice_sentences(candidates[chosen].evaluation, "test cases that no fold has seen")
     if chosen == "scores":
         package = _write_scores(out, members, facts, sentences)
     else:
+        require_parity(exported.parity)
         exported.write(out, facts, sentences, unseen=True)
         package = Package.read(out)
     return Ensemble(package, chosen, reason, tuple(candidates.values()), gain)
@@ -236,25 +278,36 @@ def _judged(name: str, package: Path, dataset: Dataset, folder: Path, progress: 
     return Candidate(name, judgement.evaluation, float(np.mean(seconds)))
 
 
-def _choose(candidates: Mapping[str, Candidate], average: Average | None) -> tuple[Average, str]:
-    difference = _difference(candidates["weights"].dice, candidates["scores"].dice, level=_LEVEL)
-    measured = f"averaged weights: {difference.mean:+.4f} Dice against averaged scores, at least {difference.low:+.4f}"
+def choose(weights: Mapping[str, float], scores: Mapping[str, float], average: Average | None) -> tuple[Average, str]:
+    """Return what to average and why. weights, scores: Dice of either average, by case; average: as asked for."""
+    difference = _difference(weights, scores, level=_LEVEL)
+    if difference.n < _ENOUGH:
+        measured = f"{difference.n} test cases are too few to prefer averaged weights, {_ENOUGH} are needed"
+    else:
+        measured = (
+            f"averaged weights gain {difference.mean:+.4f} Dice over averaged scores on {difference.n} test cases, "
+            f"one-sided 95 % bound {difference.low:+.4f}"
+        )
     if average is not None:
         return average, f"as asked for; {measured}"
-    # NaN, where one case says nothing about others, is no better than the limit either.
-    return ("weights" if difference.low >= _WORSE else "scores"), measured
+    as_good = difference.n >= _ENOUGH and difference.low >= _WORSE
+    return ("weights" if as_good else "scores"), measured
 
 
-def _gain(candidates: Mapping[str, Candidate]) -> Summary:
-    folds = [one.dice for name, one in candidates.items() if name.startswith("fold_")]
-    mean = {case: float(np.mean([fold[case] for fold in folds])) for case in folds[0]}
-    return _difference(candidates["scores"].dice, mean)
+def gain_over(folds: Sequence[Mapping[str, float]], together: Mapping[str, float]) -> Summary:
+    """Return by how much the Dice of `together` is above the folds' mean, case by case."""
+    return _difference(together, {case: float(np.mean([fold[case] for fold in folds])) for case in together})
 
 
 def _difference(these: Mapping[str, float], those: Mapping[str, float], level: float = 0.95) -> Summary:
     """Summarise these minus those, case by case."""
     column = np.array([[these[case] - those[case]] for case in these])
     return summarise(column, level=level)[0]
+
+
+def _mean_dice(scores: Mapping[str, Mapping[str, float]]) -> float:
+    dice = [of_target["dice"] for of_target in scores.values()]
+    return float(np.mean([1.0 if math.isnan(value) else value for value in dice]))
 
 
 def _evidence(candidates: Mapping[str, Candidate], chosen: Average, reason: str, gain: Summary) -> dict[str, Any]:
@@ -267,16 +320,6 @@ def _evidence(candidates: Mapping[str, Candidate], chosen: Average, reason: str,
         "seconds_per_case": {name: round(one.seconds, 4) for name, one in candidates.items()},
         "gain_over_the_folds": {"mean": _finite(gain.mean), "interval": [_finite(gain.low), _finite(gain.high)]},
     }
-
-
-def _sentences(evaluation: Evaluation) -> dict[str, str]:
-    """Return one line per class or region for the card."""
-    lines = {}
-    for name, scores in evaluation.cohort.summaries.items():
-        dice = scores["dice"]
-        interval = f" [{dice.low:.4f}, {dice.high:.4f}]" if math.isfinite(dice.low) else ""
-        lines[name] = f"Dice {dice.mean:.4f}{interval} over {dice.n} test cases that no fold has seen"
-    return lines
 
 
 def _finite(value: float) -> float | None:

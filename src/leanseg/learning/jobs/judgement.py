@@ -1,5 +1,6 @@
 """Predict validation cases with the package as it will be deployed, and judge them in their own grid."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,16 @@ class Judgement:
 
     evaluation: Evaluation | None
     failures: tuple[Failure, ...]
+
+
+def dice_sentences(evaluation: Evaluation | None, cases: str) -> dict[str, str]:
+    """Return one line per class or region for the card. cases: what the figures were measured on."""
+    lines = {}
+    for name, scores in evaluation.cohort.summaries.items() if evaluation else ():
+        dice = scores["dice"]
+        interval = f" [{dice.low:.4f}, {dice.high:.4f}]" if math.isfinite(dice.low) else ""
+        lines[name] = f"Dice {dice.mean:.4f}{interval} over {dice.n} {cases}"
+    return lines
 
 
 def judge(package: Path, dataset: Dataset, cases: Sequence[Case], folder: Path, progress: Progress) -> Judgement:

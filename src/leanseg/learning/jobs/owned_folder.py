@@ -26,6 +26,8 @@ class OwnedFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._place = root.resolve()  # a link stays, and what it points to is replaced
+        self._existed = self._place.is_dir()
         self._older: Path | None = None  # where what is being replaced waits
 
     def refuse_if_used(self, *, overwrite: bool) -> None:
@@ -42,11 +44,19 @@ class OwnedFolder:
         self.refuse_if_used(overwrite=overwrite)
         try:
             if self._is_used():
-                self._older = Path(tempfile.mkdtemp(dir=self.root.parent, prefix=f".replaced-{self.root.name}-"))
-                self.root.rename(self._older / self.root.name)
-            self.root.mkdir(parents=True, exist_ok=True)
+                self._set_aside()
+            self._place.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CannotWriteError(self.root, error) from error
+
+    def _set_aside(self) -> None:
+        waiting = Path(tempfile.mkdtemp(dir=self._place.parent, prefix=f".replaced-{self._place.name}-"))
+        try:
+            self._place.rename(waiting / self._place.name)
+        except OSError:
+            waiting.rmdir()
+            raise
+        self._older = waiting
 
     def settle(self) -> None:
         """Training begins: the run that was set aside is not needed any more."""
@@ -61,11 +71,13 @@ class OwnedFolder:
 
     def abandon(self) -> None:
         """Training was refused before it began: leave everything as it was found."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.rmtree(self._place, ignore_errors=True)
         if self._older is not None:
-            (self._older / self.root.name).rename(self.root)
+            (self._older / self._place.name).rename(self._place)
             self._older.rmdir()
             self._older = None
+        elif self._existed:
+            self._place.mkdir()
 
     def _is_used(self) -> bool:
         return self.root.exists() and (self.root.is_file() or any(self.root.iterdir()))

@@ -246,6 +246,7 @@ def _description(training: int) -> dict[str, Any]:
         "tensorImageSize": "3D",
         "modality": {"0": "MRI"},
         "labels": {"0": "background", **{str(value): name for value, name in enumerate(STRUCTURES, start=1)}},
+        "left_right_pairs": [],  # both sides of the brain have one class
         "numTraining": training,
         "numTest": 0,
         "training": files,

@@ -3,6 +3,7 @@
 Cache, rehearsal, training, export, validation with the deployed package, in that order, within the time given.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from leanseg.datasets import Dataset, Fold, Splits, make_splits, read_splits, wr
 from leanseg.errors import InputError, LeansegError
 from leanseg.learning.costing import fastest_precision
 from leanseg.learning.export.torch_engine import NoSuchDeviceError, build_network, resolve_device
+from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.run_folder import NoEndError, NotARunError, RunFolder, RunRecord
 from leanseg.learning.jobs.training_run import Outcome, TrainingRun
 from leanseg.learning.training.clock import Clock, StepClock, WallClock
@@ -78,13 +80,14 @@ def start(
     fold: int = 0,
     splits: Path | None = None,
     cache: Path | None = None,
+    begun: Callable[[], None] | None = None,
     overwrite: bool = False,
     progress: Progress,
 ) -> Outcome:
     """Train `plan` on fold `fold` of `dataset` and write the run to the folder `out`.
 
     Splits come from the file `splits`, else from splits.json in the data set, else 5 folds are made. cache: a folder
-    for preprocessed cases that other runs use, too.
+    for preprocessed cases that other runs use, too. begun: called when nothing was refused and training begins.
     Raises InputError or BudgetError before anything is trained; leaves a resumable run when interrupted.
     """
     # Whatever can be refused is refused before anything is written.
@@ -106,22 +109,25 @@ def start(
         precision=_precision(plan, device),
         state="running",
     )
-    folder.begin(overwrite=overwrite)
-    run = TrainingRun(dataset, plan, part, folder, record, clock, progress)
-    try:
-        write_plan(folder.plan, plan)
-        write_splits(folder.splits, chosen, overwrite=True)
-        folder.write(record)
-        run.prepare()
-    except BaseException as error:
-        # What was refused leaves no trace; Ctrl-C leaves what can be resumed, unless it would replace an older run.
-        if isinstance(error, LeansegError) or folder.replaces:
-            folder.abandon()
-        else:
-            folder.write(record.model_copy(update={"state": "interrupted"}))
-        raise
-    folder.settle()
-    return _carry_out(run)
+    with held(folder.root):
+        folder.begin(overwrite=overwrite)
+        run = TrainingRun(dataset, plan, part, folder, record, clock, progress)
+        try:
+            write_plan(folder.plan, plan)
+            write_splits(folder.splits, chosen, overwrite=True)
+            folder.write(record)
+            run.prepare()
+        except BaseException as error:
+            # What was refused leaves no trace; Ctrl-C leaves what can be resumed, unless it would replace an older run.
+            if isinstance(error, LeansegError) or folder.replaces:
+                folder.abandon()
+            else:
+                folder.write(record.model_copy(update={"state": "interrupted"}))
+            raise
+        folder.settle()
+        if begun:
+            begun()
+        return _carry_out(run)
 
 
 def resume(dataset: Dataset, out: Path, limits: Limits, *, cache: Path | None = None, progress: Progress) -> Outcome:
@@ -146,10 +152,11 @@ def resume(dataset: Dataset, out: Path, limits: Limits, *, cache: Path | None = 
     record = record.model_copy(update=changed)
     clock = Limits(limits.began, record.minutes, record.steps).clock()
     part = _fold(read_splits(folder.splits, dataset), record.fold)
-    run = TrainingRun(dataset, plan, part, folder, record, clock, progress)
-    run.prepare()
-    folder.write(record)
-    return _carry_out(run)
+    with held(folder.root):
+        run = TrainingRun(dataset, plan, part, folder, record, clock, progress)
+        run.prepare()
+        folder.write(record)
+        return _carry_out(run)
 
 
 def _carry_out(run: TrainingRun) -> Outcome:

@@ -1,5 +1,6 @@
 """The steps of one training run: prepare, train, export, judge. What they share is the run's folder and clock."""
 
+import gc
 import math
 import shutil
 import time
@@ -18,7 +19,7 @@ from leanseg.evaluation import Evaluation
 from leanseg.learning.export.packaging import Exported, export
 from leanseg.learning.export.parity import ParityError, require_parity
 from leanseg.learning.export.torch_engine import SwappableEngine, build_network
-from leanseg.learning.jobs.judgement import Judgement, judge
+from leanseg.learning.jobs.judgement import Judgement, dice_sentences, judge
 from leanseg.learning.jobs.middle import middle_tile
 from leanseg.learning.jobs.rehearsal import Rehearsal, rehearse
 from leanseg.learning.jobs.run_folder import RunFolder, RunRecord
@@ -121,9 +122,9 @@ class TrainingRun:
 
     def train(self) -> Fitted:
         """Train until the clock says so, or somebody presses Ctrl-C. `prepare` comes first."""
-        material, self._material = self._material, None  # let go of when this ends: judging needs the memory
+        material, self._material = self._material, None
         assert material is not None
-        return fit(
+        fitted = fit(
             material.network,
             material.training,
             material.validation,
@@ -134,6 +135,9 @@ class TrainingRun:
             precision=self.record.precision,
             progress=self._progress,
         )
+        del material
+        gc.collect()  # Lightning's objects hold one another: judging, and other folds, need the memory
+        return fitted
 
     def stop(self, fitted: Fitted) -> Outcome:
         """Leave an interrupted run with a package of the best weights so far."""
@@ -151,7 +155,11 @@ class TrainingRun:
         judgement = judge(self.folder.package, self._dataset, self._judged, self.folder.validation, self._progress)
         scores = _dice(judgement.evaluation)
         facts = {**self._facts(fitted), "validation": {"cases": len(self._judged), "dice": scores}}
-        exported.write(self.folder.package, facts, _sentences(judgement.evaluation, self.record.fold))
+        exported.write(
+            self.folder.package,
+            facts,
+            dice_sentences(judgement.evaluation, f"validation cases of fold {self.record.fold}"),
+        )
         self.folder.drop_cache()
         results: dict[str, float | int | str | None] = {
             "steps": fitted.steps,
@@ -181,7 +189,7 @@ class TrainingRun:
             )
             self._judged = _evenly_spread(self._validation, number)
         self._clock.reserve = rehearsal.seconds(number) + milestone_seconds
-        if self._clock.left() <= 0:
+        if self._clock.left() <= 0 and not self._state.last.exists():  # what was trained before is worth its end
             raise TooFewMinutesError(self._clock.seconds / 60, (self._clock.elapsed() + self._clock.reserve) / 60)
 
     def _export(self, fitted: Fitted) -> Exported:
@@ -241,13 +249,3 @@ def _best(state: TrainingState) -> Mapping[str, Tensor]:
 def _dice(evaluation: Evaluation | None) -> dict[str, float]:
     summaries = evaluation.cohort.summaries if evaluation else {}
     return {name: scores["dice"].mean for name, scores in summaries.items() if math.isfinite(scores["dice"].mean)}
-
-
-def _sentences(evaluation: Evaluation | None, fold: int) -> dict[str, str]:
-    """Return one line per class for the card."""
-    lines = {}
-    for name, scores in evaluation.cohort.summaries.items() if evaluation else ():
-        dice = scores["dice"]
-        interval = f" [{dice.low:.4f}, {dice.high:.4f}]" if math.isfinite(dice.low) else ""
-        lines[name] = f"Dice {dice.mean:.4f}{interval} over {dice.n} validation cases of fold {fold}"
-    return lines

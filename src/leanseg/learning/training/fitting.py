@@ -1,9 +1,12 @@
 """One training run: Lightning's trainer with our callbacks."""
 
+import contextlib
 import logging
 import multiprocessing
+import signal
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,10 +112,26 @@ def fit(
     )
     loader = patch_loader(cases, plan, steps_done=steps_done, workers=_workers(device), pin=device == "cuda")
     try:
-        trainer.fit(module, loader, ckpt_path=resume, weights_only=True)
+        with _signals_restored():
+            trainer.fit(module, loader, ckpt_path=resume, weights_only=True)
     except Aborted:
         raise KeyboardInterrupt from None
     return Fitted(trainer.global_step, interrupted=stopping.interrupted)
+
+
+@contextlib.contextmanager
+def _signals_restored() -> Iterator[None]:
+    """Let nobody's handler of Ctrl-C and SIGTERM outlive the block.
+
+    Lightning's own would: it ignores SIGTERM and holds the trainer, and with it every decoded case.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if ours else {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _workers(device: str) -> int:
