@@ -11,6 +11,7 @@ import pytest
 from leanseg.storage import (
     CannotWriteError,
     NotAPlainFileError,
+    encodable,
     open_plain,
     whole_file,
     whole_folder,
@@ -93,6 +94,13 @@ def test_only_errors_of_writing_are_called_so(tmp_path, whole):
     with pytest.raises(BrokenPipeError), whole(tmp_path / "out"):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_no_utf_8_is_written_byte_by_byte(tmp_path):
+    name = os.fsdecode(b"m\xfcller \xc3\xbc")
+    assert encodable(name) == "m%FCller \u00fc"
+    write_text(tmp_path / "file", f"{name}\r\n")
+    assert (tmp_path / "file").read_bytes() == b"m%FCller \xc3\xbc\r\n"
 
 
 def test_a_plain_file_is_opened_and_a_link_to_it_only_on_demand(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -60,3 +61,23 @@ def test_refused_input_exits_with_2_says_how_to_fix_it_and_writes_nothing(evalua
     assert done.code == 2
     assert "fix:" in done.err
     assert sorted(folders.rglob("*")) == before
+
+
+def test_regions_are_called_regions(evaluate, folders):
+    record = {"labels": {"background": 0, "organ": 1, "tumour": 2}, "targets": {"whole": [1, 2], "tumour": [2]}}
+    (folders / "predictions" / "a.json").write_text(json.dumps(record))
+    done = evaluate()
+    assert done.code == 0, done.err
+    assert done.out.count("region") == 2
+    assert "class" not in done.out
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_name_in_an_old_encoding_is_shown(evaluate, folders, options):
+    try:
+        (folders / "references" / "b.nii.gz").rename(folders / "references" / os.fsdecode(b"b\xff.nii.gz"))
+    except OSError:
+        pytest.skip("this disk holds only names in UTF-8")
+    done = evaluate(*options)
+    assert done.code == 4, done.err
+    assert "b%FF: no prediction" in done.out

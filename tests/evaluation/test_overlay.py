@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 
 from leanseg.evaluation import overlay
 from leanseg.evaluation.overlay import Overlay, draw_overlay
+from leanseg.evaluation.planes import cut_planes
 
 AFFINE = np.diag([1.0, 2.0, 4.0, 1.0])
 
@@ -51,7 +54,7 @@ def test_any_number_of_classes_and_any_name_gives_a_picture(tmp_path, classes):
     names = {f"left $structure_{value}": (value,) for value in range(1, classes + 1)}
     dice = dict.fromkeys(names, 0.5)
     case = Overlay(np.roll(labels, 1), labels, AFFINE, names, rng.normal(size=labels.shape))
-    draw_overlay(case, tmp_path / "picture.png", title="Worst case: $x_1", dice=dice)
+    draw_overlay(case, tmp_path / "picture.png", title="Worst case: $x_1", dice=dice, noun="class")
     picture = imread(tmp_path / "picture.png")
     assert picture.shape[1] == 1430
     assert picture.std() > 0.05
@@ -61,5 +64,40 @@ def test_a_constant_scan_and_no_scan_are_drawn(tmp_path):
     labels = one_corner()
     for name, image in (("none", None), ("constant", np.full(labels.shape, 7.0))):
         case = Overlay(np.zeros_like(labels), labels, AFFINE, {"spot": (1,)}, image)
-        draw_overlay(case, tmp_path / f"{name}.png", title="One case", dice={"spot": 0.0})
+        draw_overlay(case, tmp_path / f"{name}.png", title="One case", dice={"spot": 0.0}, noun="class")
         assert (tmp_path / f"{name}.png").stat().st_size > 5000
+
+
+def test_names_in_letters_that_the_font_lacks_and_in_no_encoding_are_drawn_in_silence(tmp_path):
+    labels = one_corner()
+    name = "\u6d77\u99ac \udcff \x00"
+    case = Overlay(labels, labels, AFFINE, {name: (1,)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw_overlay(case, tmp_path / "picture.png", title=name, dice={name: 1.0}, noun="class")
+    assert (tmp_path / "picture.png").stat().st_size > 5000
+
+
+def test_regions_are_called_regions():
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    overlay._add_legend(figure, "region")
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert told == ["reference", "found", "missed", "added", "wrong region"]
+    dice = {f"part {value}": value / 100 for value in range(30)}
+    text = " ".join(overlay._dice_lines(dice, "region"))
+    assert "6\u00a0better\u00a0regions" in text
+    assert "class" not in text
+
+
+@pytest.mark.parametrize(("most", "drawn"), [(1000, True), (3, False)])
+def test_an_outline_without_end_is_left_out_and_the_picture_says_so(monkeypatch, most, drawn):
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr(overlay, "MOST_EDGES", most)
+    labels = one_corner()
+    axes = Figure().add_subplot()
+    overlay._draw_plane(axes, cut_planes(labels, labels, AFFINE, {"spot": (1,)})[0], 0.1, (0, 1))
+    assert (len(axes.collections) > 0) == drawn
+    assert ("too dense" in axes.get_title()) != drawn

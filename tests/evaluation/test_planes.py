@@ -80,3 +80,10 @@ def test_the_scale_bar_is_round_and_fits():
     narrowest = min(plane.size[1] for plane in planes)
     assert scale_bar(planes) in (5, 10)
     assert scale_bar(planes) <= 0.4 * narrowest
+
+
+@pytest.mark.parametrize(("size", "length"), [(0.6, 0.2), (0.05, 0.02), (1.0, 0.2), (2.5, 1), (12.5, 5), (7000, 2000)])
+def test_the_scale_bar_of_small_and_large_images_is_round_and_fits(size, length):
+    labels = np.ones((10, 10, 10), dtype=np.uint8)
+    planes = cut_planes(labels, labels, np.diag([size / 10] * 3 + [1.0]), CLASSES)
+    assert scale_bar(planes) == length

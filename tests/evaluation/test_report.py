@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 import math
+import os
 from pathlib import Path
 
 import nibabel as nib
@@ -140,6 +141,76 @@ def test_given_targets_come_first_and_other_values_are_reported(folders):
 
 
 REGIONS = {"whole": (1, 2), "first": (1,)}
+
+
+OLD_NAMES = {
+    b"predictions\xff": (b"a\xff", b"b\xff", b"stray\xff"),
+    b"references\xff": (b"a\xff", b"b\xff", b"missing\xfe"),
+    b"images\xff": (b"a\xff",),
+}
+
+
+@pytest.fixture
+def old_folders(tmp_path):
+    """Predictions, references and images, all with names that are no UTF-8; the only scan is on another grid."""
+    folders = []
+    for folder, names in OLD_NAMES.items():
+        folders.append(tmp_path / os.fsdecode(folder))
+        for shift, name in enumerate(names):
+            write(tmp_path / "plain.nii.gz", np.ones((3, 3, 3)) if folder.startswith(b"images") else box(shift))
+            try:
+                folders[-1].mkdir(exist_ok=True)
+                (tmp_path / "plain.nii.gz").rename(folders[-1] / os.fsdecode(name + b".nii.gz"))
+            except OSError:
+                pytest.skip("this disk holds only names in UTF-8")
+    return folders
+
+
+def test_names_in_an_old_encoding_are_written_and_drawn(old_folders, tmp_path):
+    predictions, references, images = old_folders
+    notes = []
+
+    class Notes(Progress):
+        def note(self, message):
+            notes.append(message.encode())
+
+    out = tmp_path / os.fsdecode(b"report\xff")
+    evaluation = evaluate(predictions, references, out, images=images, progress=Notes())
+    assert {path.name for path in out.iterdir()} >= {"best.png", "worst.png", "report.html"}
+    assert {case for case, _ in rows_of(out)} == {"a%FF", "b%FF", "missing%FE"}
+    record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    assert record == evaluation.record
+    assert record["predictions"].endswith("predictions%FF")
+    assert [failure["case"] for failure in record["failures"]] == ["missing%FE"]
+    assert record["ignored_predictions"] == ["stray%FF.nii.gz"]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert all(name in page for name in ("a%FF", "missing%FE", "stray%FF", "predictions%FF", "references%FF"))
+    assert b"case a%FF is drawn without its scan" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"labels": {"liver": 1' + "0" * 25 + "}}", '{"labels": {"a": -7}}', "1" * 5000, None]
+)
+def test_no_file_beside_a_prediction_stops_the_judging(folders, content):
+    sidecar = folders[0] / "a.json"
+    if content is None:
+        os.mkfifo(sidecar)
+    else:
+        sidecar.write_text(content)
+    assert evaluate(*folders).cohort.targets == {"label_1": (1,), "label_2": (2,)}
+
+
+@pytest.mark.parametrize(("tolerance", "tolerances"), [(0.5, [0.5, 1.0]), (1.0, [1.0]), (1.0000001, [1.0])])
+def test_the_tolerance_asked_for_leads_and_each_name_is_one_score(folders, tolerance, tolerances):
+    evaluation = evaluate(*folders, tolerance=tolerance)
+    assert evaluation.record["tolerances_mm"] == tolerances
+    assert evaluation.cohort.tolerance == tolerances[0]
+    header = (folders[-1] / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert [name for name in header if name.startswith("nsd_")] == [f"nsd_{one:g}mm" for one in tolerances]
+    page = (folders[-1] / "report.html").read_text()
+    mean = evaluation.cohort.foreground[f"nsd_{tolerance:g}mm"].mean
+    assert f"Surface Dice at {tolerance:g} mm is {mean:.3f} on average" in page
+    assert f"Surface Dice, {tolerance:g} mm" in page
 
 
 def test_regions_are_judged_as_their_masks_alone_would_be(folders, tmp_path):

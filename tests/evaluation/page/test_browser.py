@@ -1,9 +1,16 @@
 """The page in a real browser: what it says, asks for, and does by keyboard and pointer."""
 
+import io
+from importlib.resources import files
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from leanseg.evaluation import evaluate
+from leanseg.evaluation.page import pictures, write_page
+from leanseg.evaluation.planes import cut_planes
+from leanseg.progress import Progress
 
 CASES = 12
 TARGETS = {"anterior": (1,), "posterior <part> with a rather long name": (2,)}
@@ -157,7 +164,7 @@ def test_text_in_charts_is_large_enough_to_be_read(browser, report, width):
     sizes = browser.value("""Array.from(document.querySelectorAll(".chart text"), (text) =>
       parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a)""")
     assert len(sizes) > 10
-    assert min(sizes) >= 9
+    assert min(sizes) >= 11
 
 
 def test_what_can_be_reached_has_a_name_and_a_role(browser, report):
@@ -210,8 +217,9 @@ def test_without_its_script_it_reads_the_same_and_shows_no_dead_control(browser,
     browser.open(report)
 
 
-def test_pictures_keep_the_proportions_of_the_body(browser, report):
-    browser.open(report)
+@pytest.mark.parametrize("width", [400, 1280])
+def test_pictures_keep_the_proportions_of_the_body(browser, report, width):
+    browser.open(report, width=width)
     shapes = browser.value("""Array.from(document.querySelectorAll(".case[open] .plane svg"), (svg) => {
       const box = svg.getBoundingClientRect(), view = svg.viewBox.baseVal;
       return [box.width / box.height, view.width / view.height, box.width / view.width];
@@ -219,3 +227,66 @@ def test_pictures_keep_the_proportions_of_the_body(browser, report):
     assert len(shapes) == 9
     assert all(drawn == pytest.approx(true, rel=0.01) for drawn, true, _ in shapes)
     assert [scale for *_, scale in shapes[:3]] == pytest.approx([shapes[0][2]] * 3, rel=0.01)
+
+
+def test_the_caption_of_a_wide_table_stays_in_sight(browser, report):
+    browser.open(report, width=400)
+    for scrolled in (0, 10_000):
+        edges = browser.value(f"""Array.from(document.querySelectorAll(".scrolls"), (region) => {{
+          region.scrollLeft = {scrolled};
+          const box = region.querySelector("caption span").getBoundingClientRect();
+          return [region.scrollLeft, box.left, box.right];
+        }})""")
+        assert all(left >= 0 and right <= 400 for _, left, right in edges), edges
+    assert max(far for far, *_ in edges) > 50
+
+
+def test_an_address_that_is_no_text_stops_nothing(browser, report):
+    browser.open(report)
+    browser.value("location.hash = '#%'")
+    browser.value("new Promise((done) => setTimeout(done, 100))")
+    assert browser.messages == []
+
+
+def test_paper_shows_what_waits_behind_a_summary_and_the_page_stays_as_it_was(browser, new_cohort, tmp_path):
+    cohort = new_cohort(np.full((14, 1), 0.5), failed=set(range(14)))
+    path = tmp_path / "report.html"
+    write_page(cohort, path, predictions=tmp_path, references=tmp_path, seed=0, progress=Progress())
+    browser.open(path)
+    opened = "Array.from(document.querySelectorAll('.terms, .failures details'), (each) => each.open)"
+    assert browser.value(opened) == [False, False]
+    browser.value("document.querySelector('.terms').open = true")
+    browser.value("dispatchEvent(new Event('beforeprint'))")
+    assert browser.value(opened) == [True, True]
+    browser.value("dispatchEvent(new Event('afterprint'))")
+    assert browser.value(opened) == [False, True]
+
+
+def test_paper_tells_how_many_pictures_are_on_it(browser, report):
+    note = "document.querySelector('.on-paper')"
+    browser.open(report)
+    assert browser.value(f"getComputedStyle({note}).display") == "none"
+    browser.open(report, paper=True)
+    browser.value("dispatchEvent(new Event('beforeprint'))")
+    drawn = "Array.from(document.querySelectorAll('.case')).filter((each) => each.checkVisibility()).length"
+    assert browser.value(drawn) == 3
+    assert browser.value(f"{note}.innerText") == "Of 11 cases with pictures only those left open are printed: 3."
+
+
+def test_speckle_is_drawn_where_it_is(browser, monkeypatch, tmp_path):
+    """Pixels behind a mask have the colour that a path has."""
+    maps = np.zeros((2, 20, 20, 20), dtype=np.uint8)
+    maps[0, 5:15, 5:15, 5:15] = np.indices((10, 10, 10)).sum(axis=0) % 2
+    colours = []
+    for most in (20_000, 20):
+        monkeypatch.setattr(pictures, "MOST_EDGES", most)
+        monkeypatch.setattr(pictures, "_outlined", lambda _: {})
+        drawn = pictures.planes_picture(cut_planes(*maps, np.eye(4), {"one": (1,)}), (0.0, 1.0), "a", "class")
+        style = files("leanseg.evaluation.page").joinpath("page.css").read_text(encoding="utf-8")
+        path = tmp_path / f"{most}.html"
+        path.write_text(f"<!DOCTYPE html><style>{style}</style><body>{drawn}</body>", encoding="utf-8")
+        browser.open(path)
+        colours.append(np.asarray(Image.open(io.BytesIO(browser.picture())).convert("RGB"), dtype=float))
+    assert "<mask" in drawn
+    assert len(np.unique(colours[0].reshape(-1, 3), axis=0)) > 2
+    assert np.abs(colours[0] - colours[1]).mean() < 0.5

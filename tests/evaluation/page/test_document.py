@@ -63,8 +63,8 @@ def no_pictures(monkeypatch):
     monkeypatch.setattr(document, "gallery_of", lambda *_: Gallery(Html(""), {}))
 
 
-def page_of(cohort):
-    return page(cohort, Path("predictions"), Path("references"), 0, Progress())
+def page_of(cohort, predictions="predictions"):
+    return page(cohort, Path(predictions), Path("references"), 0, Progress())
 
 
 COHORTS = {
@@ -147,3 +147,31 @@ def test_the_largest_page_stays_below_ten_megabytes(new_cohort, monkeypatch):
     rng = np.random.default_rng(0)
     cohort = new_cohort(rng.uniform(size=(300, 30)), volumes=rng.uniform(1, 1e5, (300, 30)))
     assert len(page_of(cohort).encode()) < 10_000_000
+
+
+def told_of(cohort, monkeypatch, shown):
+    """Return what a page says of a cohort with pictures of `shown` cases."""
+    pictures = Gallery(Html(""), {f"case_{number:03d}": f"case-{number}" for number in range(shown)})
+    monkeypatch.setattr(document, "gallery_of", lambda *_: pictures)
+    return " ".join(Reader(page_of(cohort)).shown())
+
+
+def test_the_cases_with_pictures_are_told_by_what_is_counted(new_cohort, monkeypatch):
+    dice = np.array([[0.5], [0.6], [np.nan], [0.8]])
+    assert "All 4 judged cases, by" in told_of(new_cohort(np.full((4, 1), 0.5)), monkeypatch, 4)
+    assert "All 3 judged cases in which Dice is counted, by" in told_of(new_cohort(dice), monkeypatch, 3)
+    assert "All 2 judged cases in which Dice is counted" in told_of(new_cohort(dice, failed={0}), monkeypatch, 2)
+    assert "The worst 2 of 3 judged cases in which Dice is counted, by" in told_of(new_cohort(dice), monkeypatch, 2)
+    assert "The only judged case, by" in told_of(new_cohort(dice[:1]), monkeypatch, 1)
+
+
+def test_pictures_that_do_not_fit_are_not_missing_without_a_word(new_cohort, no_pictures):
+    text = " ".join(Reader(page_of(new_cohort([[0.5], [0.6]]))).shown())
+    assert "No case is shown: the picture of the worst case alone takes more than the 8 MB that all may take." in text
+    assert "No case is shown" not in page_of(new_cohort([[0.5]], failed={0}))
+
+
+def test_the_title_names_the_folder_that_a_dot_means(new_cohort, no_pictures, tmp_path, monkeypatch):
+    (tmp_path / "fold \u202e 0").mkdir()
+    monkeypatch.chdir(tmp_path / "fold \u202e 0")
+    assert "<title>Evaluation of \u2068fold \u202e 0\u2069</title>" in page_of(new_cohort([[0.5]]), ".")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from leanseg.evaluation.page import pictures
 from leanseg.evaluation.page.pictures import planes_picture
 from leanseg.evaluation.planes import cut_planes
 
@@ -44,6 +45,11 @@ def test_a_plane_has_the_shape_of_the_body_and_all_share_one_scale(planes):
         assert (int(image.get("width")) * across, int(image.get("height")) * down) == pytest.approx((wide, tall))
     columns = [float(number) for number in re.findall(r"([\d.]+)fr", picture.get("style"))]
     assert columns == pytest.approx([plane.size[1] for plane in planes])
+    # One above the other they share a scale, too: as wide as their part of the widest, and of the tallest.
+    for key, side in (("of-widest", 1), ("of-tallest", 0)):
+        parts = [float(re.search(rf"--{key}: ([\d.]+)", each.get("style"))[1]) for each in picture.findall("figure")]
+        largest = max(plane.size[side] for plane in planes)
+        assert parts == pytest.approx([plane.size[1] / largest for plane in planes], rel=1e-3)
 
 
 def test_letters_stand_at_the_sides_they_name(planes):
@@ -97,3 +103,28 @@ def test_without_scan_and_without_any_label_there_is_still_a_picture():
     for figure in figures(planes_picture(cut_planes(empty, empty, AFFINE, CLASSES), (0.0, 1.0), "a", "class")):
         assert list(figure.find("div/svg/g")) == []
         assert "no voxels found" in figure.find("div/svg").get("aria-label")
+
+
+def test_fields_with_a_border_without_end_are_pixels_and_such_outlines_are_left_out(planes, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_EDGES", 20)
+    for plane, figure in zip(planes, figures(planes_picture(planes, (0.0, 1.0), "a", "class")), strict=True):
+        drawing = figure.find("div/svg/g")
+        fields = {each.get("class"): each for each in drawing.findall("rect")}
+        masks = {pictures.FIELDS[kind]: mask for kind, mask in plane.masks().items()}
+        assert set(fields) == set(masks)
+        for name, mask in masks.items():
+            (held,) = [
+                each for each in drawing.findall("mask") if f"url(#{each.get('id')})" == fields[name].get("mask")
+            ]
+            _, data = held.find("image").get("href").split(",")
+            pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+            assert np.array_equal(pixels, mask)
+            assert (fields[name].get("height"), fields[name].get("width")) == tuple(map(str, mask.shape))
+        assert drawing.findall("use") == []
+        caption = figure.find("figcaption").text
+        assert caption.endswith("; the outline of the reference and prediction is too dense to be drawn")
+
+
+def test_speckle_takes_no_megabytes():
+    speckle = np.random.default_rng(0).integers(0, 2, (2, 512, 512, 2), dtype=np.uint8)
+    assert len(planes_picture(cut_planes(*speckle, AFFINE, CLASSES), (0.0, 1.0), "a", "class")) < 300_000

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from matplotlib.path import Path
 
-from leanseg.evaluation.page.tracing import border_path
+from leanseg.evaluation.page.tracing import border_length, border_path
 
 masks = arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9))
 labels = arrays.arrays(np.int64, arrays.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.integers(0, 4))
@@ -51,6 +51,7 @@ def test_each_edge_between_different_labels_is_drawn_once_and_no_other(labels):
                 expected.append(frozenset({(column + 1, row), (column + 1, row + 1)}))
     drawn = [step for chain in chains(border_path(labels)) for step in unit_steps(chain)]
     assert sorted(map(sorted, drawn)) == sorted(map(sorted, expected))
+    assert border_length(labels) == len(expected)
 
 
 @given(mask=masks)
