@@ -61,6 +61,14 @@ def test_the_folders_are_not_repeated_in_every_reason(new_cohort):
     assert "case_000: case_000.nii.gz: not on the grid of case_000.nii.gz" in text
 
 
+def test_a_name_in_a_reason_turns_nothing_around_it(new_cohort):
+    text = "".join(made(new_cohort([[0.8]], failed={0}, names=["a\u202eb"])).itertext())
+    assert "a\u202eb: no prediction" in text
+    cohort = new_cohort([[0.8]], failed={0}, names=["a\u202eb"])
+    object.__setattr__(cohort.results[0], "failure", f"{cohort.results[0].pair.prediction}: broken")
+    assert ": \u2068a\u202eb.nii.gz\u2069: broken" in "".join(made(cohort).itertext())
+
+
 def test_without_cautions_there_is_no_heading_for_them(new_cohort):
     assert "To keep in mind" in "".join(made(new_cohort([[0.5]])).itertext())
     assert not re.search("To keep in mind", "".join(made(new_cohort([[np.nan]])).itertext()))

@@ -58,7 +58,7 @@
     if (place.matches("details")) place.open = true;
     place.scrollIntoView();
   };
-  const follow = () => show(location.hash.slice(1)); // ids are plain letters
+  const follow = () => show(location.hash.slice(1)); // an id holds nothing that an address encodes
   addEventListener("hashchange", follow);
   follow();
   for (const dot of document.querySelectorAll(".point[data-place]")) {
@@ -68,16 +68,17 @@
     });
   }
   // Paper shows what waits behind a summary; afterwards the page is as it was.
-  let opened = [];
+  const opened = [];
   addEventListener("beforeprint", () => {
-    opened = Array.from(document.querySelectorAll(".terms, .failures details")).filter((each) => !each.open);
-    for (const each of opened) each.open = true;
+    for (const each of document.querySelectorAll(".terms:not([open]), .failures details:not([open])")) {
+      each.open = true;
+      opened.push(each);
+    }
     const printed = document.querySelector(".printed");
     if (printed) printed.textContent = `: ${cases.filter((each) => each.open).length}`;
   });
   addEventListener("afterprint", () => {
-    for (const each of opened) each.open = false;
-    opened = [];
+    for (const each of opened.splice(0)) each.open = false;
   });
   const all = document.querySelector(".open-all");
   if (all) {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from leanseg.evaluation.cohort import CaseResult, Cohort
 from leanseg.evaluation.page.markup import Html, element, join
 from leanseg.evaluation.page.sentences import Account
-from leanseg.evaluation.page.wording import count, has_interval, millimetres, noun_of, plural, share
+from leanseg.evaluation.page.wording import count, has_interval, isolated, millimetres, noun_of, plural, share
 from leanseg.evaluation.scores import nsd_name
 from leanseg.evaluation.statistics import Summary
 
@@ -68,6 +68,6 @@ def _reason(result: CaseResult) -> Iterator[Html | str]:
     name, reason = result.pair.name, result.failure or ""
     for path in (result.pair.reference, result.pair.prediction):
         if path is not None:  # the head of the page names the folders
-            reason = reason.replace(str(path), path.name)
+            reason = reason.replace(str(path), isolated(path.name))
     yield element("span", name, class_="name")
     yield f": {reason.removeprefix(f'{name}: ')}"
