@@ -1,8 +1,8 @@
 """Several networks whose scores are averaged, in the memory of one.
 
 Engines keep the memory of a tile's activations for as long as they live, so only one of them lives at a time: it goes
-over all tiles of a scan and makes room for the next. Opening one costs 0.1 to 0.3 s, which merging the networks into
-one graph would save: but that graph takes twice the memory (OpenVINO 2026.4, five networks; ONNX Runtime the same).
+over all tiles of a scan and makes room for the next. Merging the networks into one graph would save the opening, but
+that graph takes twice the memory (OpenVINO 2026.4, five networks; ONNX Runtime the same). See benchmarks/ensemble.py.
 """
 
 from collections.abc import Callable, Sequence
