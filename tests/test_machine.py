@@ -44,6 +44,48 @@ def test_the_smallest_memory_limit_on_the_way_to_the_root_counts(groups, own, fi
 
 
 @pytest.mark.parametrize(
+    ("own", "files", "free"),
+    [
+        ("0::/a\n", {"a/memory.max": "3000", "a/memory.current": "1000"}, 2000),
+        (
+            "0::/a\n",
+            {
+                "a/memory.max": "3000",
+                "a/memory.current": "1000",
+                "a/memory.stat": "file 900\ninactive_file 400\nactive_file 500\ntotal_inactive_file 7",
+            },
+            2400,
+        ),
+        (
+            "0::/a\n",
+            {"a/memory.max": "3000", "a/memory.current": "1000", "memory.max": "4000", "memory.current": "3500"},
+            500,
+        ),
+        ("0::/a\n", {"a/memory.max": "3000", "a/memory.current": "4000"}, 0),
+        ("0::/a\n", {"a/memory.max": "3000"}, 3000),
+        (
+            "4:memory:/a\n",
+            {
+                "memory/a/memory.limit_in_bytes": "3000",
+                "memory/a/memory.usage_in_bytes": "1000",
+                "memory/a/memory.stat": "inactive_file 1\ntotal_inactive_file 300",
+            },
+            2300,
+        ),
+    ],
+)
+def test_what_a_group_uses_is_not_free_except_for_files_that_nobody_asks_for(groups, own, files, free):
+    groups(own, files)
+    assert machine.free_bytes() == free
+
+
+def test_no_more_is_free_than_the_machine_has(groups, monkeypatch):
+    groups("0::/a\n", {"a/memory.max": str(2**62), "a/memory.current": "1000"})
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": 12345}))
+    assert machine.free_bytes() == 12345
+
+
+@pytest.mark.parametrize(
     ("own", "files", "cores"),
     [
         ("0::/a/b\n", {"a/b/cpu.max": "max 100000", "a/cpu.max": "200000 100000"}, 2),

@@ -20,6 +20,7 @@ _EXTRA_OF = {
     "tensorboard": "train",
     "torch": "train",
 }
+SOURCE_FOLDER = "in the folder of leanseg's source code"
 
 
 class LeansegError(Exception):
@@ -102,6 +103,14 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+def installation(extra: str | None = None) -> str:
+    """Return how leanseg is installed, or its part `extra` with it: from its source code, as no package index has it.
+
+    In double quotes, which every shell takes: cmd.exe takes single ones for a part of the name.
+    """
+    return f"{SOURCE_FOLDER}: pip install " + (f'".[{extra}]"' if extra else ".")
+
+
 class MissingPackageError(InputError):
     """An optional part of leanseg is not installed."""
 
@@ -109,7 +118,7 @@ class MissingPackageError(InputError):
         super().__init__(
             what=f"{module} is not installed",
             why=f"this command needs the [{extra}] part of leanseg",
-            fix=f"pip install 'leanseg[{extra}]'",
+            fix=installation(extra),
         )
 
 

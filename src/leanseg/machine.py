@@ -10,6 +10,12 @@ from pathlib import Path, PurePosixPath
 
 _OWN_CGROUPS = Path("/proc/self/cgroup")
 _CGROUPS = Path("/sys/fs/cgroup")
+# The limit of a group, its use, and what memory.stat calls the part of the use that the system gives up when memory is
+# needed: the cache of files that nobody has asked for lately. Of version 2 and 1.
+_MEMORY_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
 _TRIM_THRESHOLD = -1  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
 _MMAP_THRESHOLD = -3
 _LONGEST_START = 60.0  # seconds
@@ -25,7 +31,15 @@ def ram_bytes() -> int:
     """Return the machine's memory in bytes, or the container's limit where that is smaller."""
     import psutil
 
-    return min([int(psutil.virtual_memory().total), *_cgroup_memory()])
+    return min([int(psutil.virtual_memory().total), *(limit for limit, _ in _cgroup_memory())])
+
+
+def free_bytes() -> int:
+    """Return the memory in bytes that is left to this process: the machine's, or less where a container has a limit."""
+    import psutil
+
+    left = [max(0, limit - used) for limit, used in _cgroup_memory()]
+    return min([int(psutil.virtual_memory().available), *left])
 
 
 def rss_bytes() -> int:
@@ -75,11 +89,15 @@ def keep_freed_memory() -> None:
         malloc_options(_MMAP_THRESHOLD, 2**30)
 
 
-def _cgroup_memory() -> Iterator[int]:
-    """Yield every limit on this process's memory, in bytes. Groups are nested and each of them counts."""
+def _cgroup_memory() -> Iterator[tuple[int, int]]:
+    """Yield every limit on this process's memory and how much of it is used, in bytes.
+
+    Groups are nested and each of them counts.
+    """
     for folder in _cgroup_folders("memory"):
-        for name in ("memory.max", "memory.limit_in_bytes"):  # of version 2 and 1
-            yield from (int(word) for word in _words(folder / name) if word.isdigit())
+        for limit, use, cache in _MEMORY_FILES:
+            for most in _numbers(folder / limit):
+                yield most, max(0, sum(_numbers(folder / use)) - _statistic(folder, cache))
 
 
 def _cgroup_cores() -> Iterator[float]:
@@ -103,6 +121,17 @@ def _cgroup_folders(controller: str) -> Iterator[Path]:
         root = _CGROUPS / controller if controllers else _CGROUPS
         inner = PurePosixPath(group.lstrip("/"))
         yield from (root / folder for folder in (inner, *inner.parents))
+
+
+def _statistic(folder: Path, name: str) -> int:
+    """Return what memory.stat of a group counts under `name`, in bytes; 0 where it does not."""
+    found = [line.split() for line in _lines(folder / "memory.stat")]
+    return sum(int(words[1]) for words in found if len(words) == 2 and words[0] == name and words[1].isdigit())
+
+
+def _numbers(path: Path) -> list[int]:
+    """Return the whole numbers in a file of a group: none where it says "max", or is not there."""
+    return [int(word) for word in _words(path) if word.isdigit()]
 
 
 def _words(path: Path) -> list[str]:

@@ -173,4 +173,4 @@ def test_without_torch_its_engine_is_refused_with_what_to_install(package, scan,
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(leanseg.InputError) as refused:
         leanseg.predict(package, scan, engine="torch")
-    assert "leanseg[train]" in refused.value.fix
+    assert ".[train]" in refused.value.fix

@@ -101,4 +101,4 @@ def test_it_works_without_torch_and_says_what_is_missing(leanseg, tmp_path, monk
     assert findings["openvino"]["facts"]["works"]
     assert findings["onnxruntime"]["facts"]["works"]
     assert (findings["torch"]["status"], findings["torch"]["value"]) == ("note", "not installed")
-    assert "pip install '.[train]'" in findings["torch"]["fix"]
+    assert 'pip install ".[train]"' in findings["torch"]["fix"]

@@ -54,7 +54,7 @@ def test_with_json_the_problem_is_on_stdout_too(capsys, monkeypatch):
 def test_a_missing_part_of_leanseg_is_named_with_its_extra(module, extra, capsys):
     code, message, _ = outcome(ModuleNotFoundError(f"No module named {module!r}", name=module), capsys)
     assert code == 2
-    assert f"pip install 'leanseg[{extra}]'" in message
+    assert f"""in the folder of leanseg's source code: pip install ".[{extra}]"\n""" in message
 
 
 def test_memory_that_runs_out_is_a_budget_that_cannot_be_met(capsys):

@@ -1,10 +1,15 @@
 """Processes that end in all the ways processes end."""
 
+import shutil
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import leanseg
+from leanseg.doctor import attempts
 from leanseg.doctor.attempts import Attempt, End, attempt, run
 
 TELL = 'print(\'{"step": "loaded", "version": "1"}\', flush=True)\n'
@@ -38,8 +43,6 @@ def test_a_process_that_is_ended_by_a_signal_is_told_from_one_that_fails(number,
 
 @pytest.mark.parametrize(("code", "end"), [(0xC000001D, End.ILLEGAL), (0xC0000005, End.CRASHED)])
 def test_crashes_of_windows_are_understood(code, end, monkeypatch):
-    from leanseg.doctor import attempts
-
     done = attempts.subprocess.CompletedProcess([], code, b"", b"")
     monkeypatch.setattr(attempts.subprocess, "run", lambda *_, **__: done)
     assert attempts.run([], 1.0).end is end
@@ -69,6 +72,7 @@ def test_an_engine_that_is_not_installed_is_missing(engine, without):
     found = attempt(engine)
     assert found.end is End.MISSING
     assert found.detail == f"module {engine} is missing"
+    assert found.missing == engine
 
 
 def test_an_engine_that_cannot_be_imported_says_why(instead_of):
@@ -108,3 +112,43 @@ def test_a_file_in_the_current_folder_takes_no_librarys_place(tmp_path, monkeypa
     (tmp_path / "onnxruntime.py").write_text("raise SystemExit(3)")
     monkeypatch.chdir(tmp_path)
     assert attempt("onnxruntime").end is End.WELL
+
+
+UNINSTALLED = """
+import importlib.machinery, sys
+
+class Uninstalled:
+    def find_spec(name, path=None, target=None):
+        if name == "leanseg":
+            places = [each for each in sys.path if each in ("", {folder!r})]
+            spec = importlib.machinery.PathFinder.find_spec(name, places)
+            if spec is None:
+                raise ModuleNotFoundError("No module named 'leanseg'", name=name)
+            return spec
+
+sys.meta_path.insert(0, Uninstalled)
+"""
+
+
+def test_leanseg_need_not_be_installed(tmp_path, instead_of):
+    """Run in a folder with its source code, where no other leanseg can be found."""
+    folder = (tmp_path / "src").resolve()
+    shutil.copytree(Path(leanseg.__file__).parent, folder / "leanseg")
+    instead_of("sitecustomize", UNINSTALLED.format(folder=str(folder)))
+    code = (
+        "import leanseg; from leanseg.doctor.attempts import attempt; found = attempt('onnxruntime');"
+        "print(leanseg.__file__, found.end.name, found.detail)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(folder / "leanseg" / "__init__.py"), "WELL"]
+
+
+def test_where_leanseg_is_installed_its_neighbours_stay_behind_pythons_own_library(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", "given")
+    monkeypatch.setattr(attempts.site, "getsitepackages", lambda: [str(tmp_path)])
+    monkeypatch.setattr(attempts, "_HOME", tmp_path)
+    assert attempts._environment()["PYTHONPATH"] == "given"
+    monkeypatch.setattr(attempts, "_HOME", tmp_path / "src")
+    assert attempts._environment()["PYTHONPATH"].split(attempts.os.pathsep) == ["given", str(tmp_path / "src")]
+    monkeypatch.delenv("PYTHONPATH")
+    assert attempts._environment()["PYTHONPATH"] == str(tmp_path / "src")

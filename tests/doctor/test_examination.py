@@ -1,5 +1,7 @@
 """The whole examination, and what it amounts to."""
 
+import importlib.metadata
+import os
 import subprocess
 import sys
 
@@ -82,8 +84,58 @@ def test_a_library_that_cannot_be_imported_is_a_finding_and_the_rest_goes_on(eng
     findings = examine()
     (finding,) = [finding for finding in findings if finding.area == "memory"]
     assert (finding.name, finding.status) == ("psutil", Status.PROBLEM)
-    assert finding.fix == "pip install --force-reinstall psutil"
+    assert finding.fix == f"pip install --force-reinstall --no-deps psutil=={importlib.metadata.version('psutil')}"
     assert findings[-1].area == "disks"
+
+
+@pytest.mark.parametrize("name", [None, "leanseg.machine"])
+def test_a_library_without_a_name_is_looked_for_in_leanseg(engines, sound, monkeypatch, name):
+    def broken():
+        raise ImportError("cannot import", name=name)
+
+    engines(openvino=sound(), onnxruntime=sound(), torch=sound())
+    monkeypatch.setattr(examination, "memory", broken)
+    (finding,) = [finding for finding in examine() if finding.area == "memory"]
+    assert finding.fix == "in the folder of leanseg's source code: pip install ."
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied", "/proc/meminfo"), RuntimeError("no mtab"), NotImplementedError()]
+)
+def test_an_area_that_cannot_be_looked_at_is_a_note_and_the_rest_goes_on(engines, sound, monkeypatch, error):
+    def refused():
+        raise error
+
+    engines(openvino=sound(), onnxruntime=sound(), torch=sound())
+    monkeypatch.setattr(examination, "memory", refused)
+    findings = examine()
+    (finding,) = [finding for finding in findings if finding.area == "memory"]
+    assert (finding.name, finding.status) == ("not examined", Status.NOTE)
+    assert finding.value == (str(error) or "NotImplementedError")
+    assert findings[-1].area == "disks"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a folder that somebody is in")
+def test_a_folder_that_is_gone_costs_only_the_disks(engines, sound, monkeypatch, tmp_path):
+    engines(openvino=sound(), onnxruntime=sound(), torch=sound())
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    findings = examine()
+    assert [finding.name for finding in findings if finding.area == "disks"] == ["not examined"]
+    assert "not examined" not in [finding.name for finding in findings if finding.area != "disks"]
+    assert verdict(findings) is None
+
+
+@pytest.mark.parametrize(("devices", "seen"), [([], False), ([{"model": "T4"}], True)])
+def test_disks_are_told_whether_training_uses_a_gpu(engines, sound, monkeypatch, devices, seen):
+    told = []
+    engines(openvino=sound(), onnxruntime=sound(), torch=sound(cuda={"devices": devices, "reason": ""}))
+    monkeypatch.setattr(examination, "gpu", lambda torch: [])
+    monkeypatch.setattr(examination, "folders", lambda progress, *, cuda: told.append(cuda) or [])
+    examine()
+    assert told == [seen]
 
 
 @pytest.mark.slow

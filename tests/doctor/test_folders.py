@@ -58,24 +58,33 @@ def test_temporary_files_in_memory_are_worth_a_note(kind, status):
 
 
 @pytest.mark.parametrize(
-    ("size", "usable", "status"),
-    [(64 * 2**20, 2, "good"), (64 * 2**20, 3, "note"), (64 * 2**20, 64, "note"), (8 * GB, 64, "good")],
+    ("size", "usable", "cuda", "status"),
+    [
+        (64 * 2**20, 2, False, "good"),
+        (64 * 2**20, 3, False, "note"),
+        (64 * 2**20, 64, False, "note"),
+        (64 * 2**20, 1, True, "good"),
+        (64 * 2**20, 2, True, "note"),
+        (8 * GB, 64, False, "good"),
+        (8 * GB, 64, True, "good"),
+    ],
 )
-def test_little_shared_memory_is_worth_a_note_where_loader_processes_use_it(size, usable, status):
-    finding = shared_memory(size, usable)
+def test_little_shared_memory_is_worth_a_note_where_loader_processes_use_it(size, usable, cuda, status):
+    finding = shared_memory(size, usable, cuda=cuda)
     assert finding.status == status
     assert ("--shm-size" in finding.fix) == (status == "note")
 
 
 @pytest.mark.slow  # imports Lightning
-def test_training_has_loader_processes_from_the_number_of_cores_that_the_note_assumes(monkeypatch):
+@pytest.mark.parametrize(("device", "usable"), [("cpu", room._NO_LOADERS), ("cuda", room._NO_LOADERS_WITH_CUDA)])
+def test_training_has_loader_processes_from_the_number_of_cores_that_the_note_assumes(monkeypatch, device, usable):
     from leanseg.learning.training import fitting
 
     monkeypatch.setattr(fitting.multiprocessing, "get_start_method", lambda: "fork")
-    monkeypatch.setattr(fitting, "cores", lambda: room._NO_LOADERS)
-    assert fitting._workers("cpu") == 0
-    monkeypatch.setattr(fitting, "cores", lambda: room._NO_LOADERS + 1)
-    assert fitting._workers("cpu") > 0
+    monkeypatch.setattr(fitting, "cores", lambda: usable)
+    assert fitting._workers(device) == 0
+    monkeypatch.setattr(fitting, "cores", lambda: usable + 1)
+    assert fitting._workers(device) > 0
 
 
 def test_the_cache_folder_is_measured_and_left_as_it_was(tmp_path):
@@ -106,7 +115,7 @@ def test_a_disk_that_fills_up_meanwhile_is_a_note(tmp_path, monkeypatch):
 def test_this_machines_folders_are_told(tmp_path, monkeypatch):
     monkeypatch.setenv("LEANSEG_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    found = {finding.name: finding for finding in folders(Progress())}
+    found = {finding.name: finding for finding in folders(Progress(), cuda=False)}
     assert {"cache", "speed of the cache", "this folder"} <= set(found)
     assert found["this folder"].facts["folder"] == str(Path.cwd())
     assert list(tmp_path.iterdir()) == []

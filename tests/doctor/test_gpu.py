@@ -88,6 +88,13 @@ def test_a_gpu_without_torch_needs_the_training_part():
     assert ".[train]" in only(gpu_findings(driver("h200"), missing, None)).fix
 
 
+def test_a_torch_without_something_that_it_needs_is_not_called_absent():
+    missing = Attempt({"failed": {"error": "", "missing": "sympy"}}, End.MISSING)
+    finding = only(gpu_findings(driver("h200"), missing, None))
+    assert "not installed" not in finding.meaning
+    assert "engines" in finding.fix
+
+
 def test_a_gpu_with_a_broken_torch_refers_to_torch():
     assert "engines" in only(gpu_findings(driver("h200"), Attempt({}, End.CRASHED, "crashed"), None)).fix
 
@@ -121,6 +128,22 @@ def test_a_gpu_that_others_use_is_a_note(computing):
     _, memory = gpu_findings(None, computing({**H200, "free_bytes": 10 * 10**9}), None)
     assert memory.status == "note"
     assert memory.facts["free_bytes"] == 10 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("free", "visible", "advice"),
+    [
+        ((10,), None, ["close them"]),
+        ((10, 20), None, ["close them", "close them"]),
+        ((10, 100, 140), None, ["close them, or choose GPU 2: CUDA_VISIBLE_DEVICES=2", "", ""]),
+        ((140, 10), "", ["", "close them, or choose GPU 0: CUDA_VISIBLE_DEVICES=0"]),
+        ((10, 140), "5, 3", ["close them, or choose GPU 1: CUDA_VISIBLE_DEVICES=3", ""]),
+        ((10, 140), "GPU-1f,GPU-2e", ["close them, or choose GPU 1: CUDA_VISIBLE_DEVICES=GPU-2e", ""]),
+    ],
+)
+def test_another_gpu_is_advised_only_where_one_has_room(computing, free, visible, advice):
+    cards = [{**H200, "free_bytes": each * 10**9} for each in free]
+    assert [finding.fix for finding in gpu_findings(None, computing(*cards), visible)[1:]] == advice
 
 
 @pytest.mark.parametrize(

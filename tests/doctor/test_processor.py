@@ -39,6 +39,13 @@ def test_without_avx2_there_is_something_to_do():
     assert {finding.status for finding in others} == {Status.GOOD}
 
 
+def test_a_translated_python_has_one_advice():
+    translated = found("apple_m1_translated.sysctl")
+    fp32 = arithmetic(translated)[0]
+    assert fp32.value == "without AVX2"
+    assert fp32.fix == model(translated).fix
+
+
 def test_what_cannot_be_told_is_neither_there_nor_absent():
     fp32, bf16, int8 = arithmetic(from_numpy({"AVX2": True, "AVX512BF16": False, "AVX512VNNI": False}, "", "AMD64"))
     assert (fp32.value, bf16.value, int8.value) == ("AVX2", "unknown", "none")  # AMX may be there

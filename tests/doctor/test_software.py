@@ -1,6 +1,7 @@
 """Versions: which are there, which are missing, which are too old."""
 
 import importlib.metadata
+import platform
 import sys
 import tomllib
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leanseg.doctor import software as room
-from leanseg.doctor.software import Library, libraries, software
+from leanseg.doctor.software import Library, libraries, of_core, software
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -71,13 +72,13 @@ def test_versions_are_compared_number_by_number(version, least, too_old):
 def test_an_old_library_is_a_problem_with_the_command_that_helps(installed):
     finding = installed(scipy="1.2")["scipy"]
     assert finding.status == "problem"
-    assert finding.fix == "pip install 'scipy>=1.14'"
+    assert finding.fix == 'pip install "scipy>=1.14"'
 
 
 def test_a_missing_library_of_the_core_is_a_problem(installed):
     finding = installed(safetensors=None)["safetensors"]
     assert (finding.status, finding.value) == ("problem", "not installed")
-    assert "safetensors>=" in finding.fix
+    assert finding.fix == 'pip install "safetensors>=0.5"'
 
 
 def test_without_the_training_part_there_is_one_note(installed):
@@ -85,9 +86,9 @@ def test_without_the_training_part_there_is_one_note(installed):
     findings = installed(**absent)
     assert [name for name, finding in findings.items() if finding.status != "good"] == ["training part"]
     assert "training libraries" not in findings
-    fix = findings["training part"].fix
-    assert fix.partition(": ")[2] == "pip install '.[train]'"
-    assert fix.partition(": ")[2] in (ROOT / "README.md").read_text(encoding="utf-8")
+    place, command = findings["training part"].fix.split(": ")
+    assert (place, command) == ("in the folder of leanseg's source code", 'pip install ".[train]"')
+    assert command.replace('"', "'") in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_half_a_training_part_names_what_is_missing(installed):
@@ -96,8 +97,20 @@ def test_half_a_training_part_names_what_is_missing(installed):
     assert "monai" not in findings["training libraries"].value
 
 
-def test_torchvision_is_not_asked_for(installed):
-    assert "torchvision" not in repr(installed())
+@pytest.mark.parametrize(
+    ("system", "processor", "tested"),
+    [("Linux", "x86_64", True), ("Linux", "aarch64", False), ("Darwin", "x86_64", False), ("Windows", "AMD64", False)],
+)
+def test_only_linux_for_x86_64_is_where_leanseg_is_tested(monkeypatch, system, processor, tested):
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(platform, "machine", lambda: processor)
+    (finding,) = [finding for finding in software() if finding.name == "platform"]
+    assert (finding.meaning == "where leanseg is tested") == tested
+
+
+def test_a_library_of_the_core_is_known_by_its_module():
+    assert of_core("numpy") == Library("numpy", "2.0", importlib.metadata.version("numpy"))
+    assert of_core("torch") is None
 
 
 def test_without_being_installed_leanseg_says_so(monkeypatch):
@@ -107,3 +120,5 @@ def test_without_being_installed_leanseg_says_so(monkeypatch):
     monkeypatch.setattr(room.importlib.metadata, "requires", requires)
     finding = software()[-1]
     assert (finding.name, finding.status) == ("libraries", "note")
+    assert finding.fix == "in the folder of leanseg's source code: pip install ."
+    assert of_core("numpy") is None

@@ -1,15 +1,19 @@
 """Run the one-tile test of an engine in a process of its own, and tell how it ended."""
 
 import json
+import os
 import signal
+import site
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 _PATIENCE = 60.0  # seconds; reading torch from a slow disk for the first time may take half of it
+_HOME = Path(__file__).parents[2]  # where the package leanseg lies
 _WINDOWS_CRASHES = {0xC000001D: signal.SIGILL, 0xC0000005: signal.SIGSEGV}  # NTSTATUS
 
 
@@ -38,18 +42,27 @@ class Attempt:
         """Tell whether the engine has computed the tile on the CPU, right or wrong."""
         return "computed" in self.steps
 
+    @property
+    def missing(self) -> str | None:
+        """The module that was not found, where that is how it ended."""
+        module: str | None = self.steps.get("failed", {}).get("missing")
+        return module
+
 
 def attempt(engine: str, patience: float = _PATIENCE) -> Attempt:
     """Return how the engine ("openvino", "onnxruntime" or "torch") fares within `patience` seconds."""
     # -P: a file named like a library in the current folder must not take that library's place.
-    return run([sys.executable, "-P", "-m", "leanseg.doctor.smoke", engine], patience)
+    return run([sys.executable, "-P", "-m", "leanseg.doctor.smoke", engine], patience, _environment())
 
 
-def run(command: Sequence[str], patience: float) -> Attempt:
-    """Run `command`, which tells its steps as `leanseg.doctor.smoke` does, and kill it after `patience` seconds."""
+def run(command: Sequence[str], patience: float, environment: Mapping[str, str] | None = None) -> Attempt:
+    """Run `command`, which tells its steps as `leanseg.doctor.smoke` does, and kill it after `patience` seconds.
+
+    environment: its environment variables; those of this process by default.
+    """
     try:
         done = subprocess.run(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience, check=False
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience, check=False, env=environment
         )
     except subprocess.TimeoutExpired as late:
         return Attempt(_steps(late.stdout or b""), End.HUNG, f"no answer within {patience:.0f} s")
@@ -62,6 +75,18 @@ def run(command: Sequence[str], patience: float) -> Attempt:
     if done.returncode:
         return _died(steps, done.returncode, done.stderr)
     return Attempt(steps, End.WELL)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment in which another Python finds this leanseg, be it installed or run from its source code.
+
+    Where it is installed nothing changes: PYTHONPATH would put its neighbours before Python's own library.
+    """
+    environment = dict(os.environ)
+    if str(_HOME) not in (*site.getsitepackages(), site.getusersitepackages()):
+        given = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join([*([given] if given else []), str(_HOME)])
+    return environment
 
 
 def _died(steps: Mapping[str, Mapping[str, Any]], code: int, stderr: bytes) -> Attempt:

@@ -1,10 +1,13 @@
 """What the attempts of the engines mean: which of them may be used, and what to do about the others."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 from leanseg.doctor.attempts import Attempt, End
 from leanseg.doctor.findings import Finding, good, note, problem
-from leanseg.doctor.software import INSTALL_TRAINING
+from leanseg.doctor.repairs import reinstall
+from leanseg.doctor.software import of_core
+from leanseg.errors import installation
 
 AREA = "engines"
 ENGINES = ("openvino", "onnxruntime", "torch")
@@ -39,22 +42,43 @@ def works(attempt: Attempt) -> bool:
     return attempt.computed and attempt.steps["computed"]["difference"] <= TOLERANCE
 
 
+def is_absent(engine: str, attempt: Attempt) -> bool:
+    """Tell whether the engine itself is not installed, rather than something that it needs."""
+    return attempt.missing == engine
+
+
 def failure(engine: str, attempt: Attempt) -> tuple[str, str]:
     """Return the cause of an attempt that did not end well, and what to do about it."""
-    reinstall = f"pip install --force-reinstall --no-deps {engine}"
+    if attempt.missing:
+        return _incomplete(engine, attempt.missing)
+    again = reinstall(engine)
     if "DLL load failed" in attempt.detail:
         return (
             "a library of Windows that it needs is not there",
-            f"install the Visual C++ Redistributable, then {reinstall}",
+            f"install the Visual C++ Redistributable, then {again}",
         )
     fixes = {
-        End.ERROR: reinstall,
-        End.ILLEGAL: "in a virtual machine let it see the host's processor (QEMU: -cpu host); else use another machine",
+        End.ERROR: again,
+        End.ILLEGAL: "in a virtual machine let it see the host's processor (QEMU: -cpu host), "
+        "on Apple silicon use Python for arm64; else use another machine",
         End.KILLED: "close other programs, or give the container more memory (docker run --memory)",
-        End.CRASHED: reinstall,
+        End.CRASHED: again,
         End.HUNG: "run leanseg doctor again, when the files are in the system's cache",
     }
     return _CAUSES[attempt.end], fixes[attempt.end]
+
+
+def _incomplete(engine: str, missing: str) -> tuple[str, str]:
+    """Return what it means that the module `missing` is not installed, and what to do about it."""
+    module = missing.partition(".")[0]
+    if module == "leanseg":
+        return "a part of leanseg is not installed", installation()
+    library = of_core(module)
+    if library is None:
+        return f"{engine} needs what is missing", reinstall(engine, with_dependencies=True)
+    # pip would leave alone what it takes for installed.
+    again = reinstall(module, with_dependencies=True)
+    return "a part of leanseg's core is not there", library.installing if library.version is None else again
 
 
 def _instead(attempts: Mapping[str, Attempt]) -> str:
@@ -77,8 +101,9 @@ def _of_engine(engine: str, attempt: Attempt, instead: str) -> Iterator[Finding]
         )
     elif attempt.computed:
         yield _wrong(engine, attempt, instead)
-    elif attempt.end is End.MISSING and engine == "torch":
-        yield note(AREA, engine, "not installed", _ROLES[engine], INSTALL_TRAINING, works=False, detail=attempt.detail)
+    elif engine == "torch" and is_absent(engine, attempt):
+        fix = installation("train")
+        yield note(AREA, engine, "not installed", _ROLES[engine], fix, works=False, detail=attempt.detail)
     else:
         yield _broken(engine, attempt, instead)
     if attempt.computed:
@@ -87,12 +112,14 @@ def _of_engine(engine: str, attempt: Attempt, instead: str) -> Iterator[Finding]
 
 def _wrong(engine: str, attempt: Attempt, instead: str) -> Finding:
     difference = attempt.steps["computed"]["difference"]
+    finite = math.isfinite(difference)
+    wrong = f"they differ by {difference:.1%} of the largest" if finite else "they are not finite, or of another shape"
     return problem(
         AREA,
         engine,
-        f"{attempt.steps['loaded']['version']} computes wrong scores: they differ by {difference:.1%} of the largest",
+        f"{attempt.steps['loaded']['version']} computes wrong scores: {wrong}",
         f"{_ROLES[engine]}; its label maps cannot be trusted on this machine",
-        f"pip install --force-reinstall --no-deps {engine}, or another version of it{instead}",
+        f"{reinstall(engine)}, or another version of it{instead}",
         works=False,
         **attempt.steps["loaded"],
         **attempt.steps["computed"],
@@ -100,11 +127,7 @@ def _wrong(engine: str, attempt: Attempt, instead: str) -> Finding:
 
 
 def _broken(engine: str, attempt: Attempt, instead: str) -> Finding:
-    if attempt.end is End.MISSING:
-        module = attempt.steps["failed"]["missing"].partition(".")[0]
-        cause, fix = "a part of leanseg's core is not installed", f"pip install {module}"
-    else:
-        cause, fix = failure(engine, attempt)
+    cause, fix = failure(engine, attempt)
     return problem(
         AREA,
         engine,
@@ -176,10 +199,11 @@ def _bf16(attempt: Attempt) -> Finding:
             "training takes it where it is faster; 8 bits of precision differ by about this much",
             difference=difference,
         )
+    finite = math.isfinite(difference)
     return note(
         AREA,
         name,
-        f"scores differ by {difference:.0%} of the largest, or gradients are not finite",
+        f"scores differ by {difference:.0%} of the largest" if finite else "scores or gradients are not finite",
         "training in it would learn from wrong numbers",
         'set "precision": "fp32" under "training" in the plan',
         difference=difference,

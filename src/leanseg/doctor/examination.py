@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from leanseg.doctor.attempts import Attempt, attempt
 from leanseg.doctor.engines import ENGINES, engine_findings
-from leanseg.doctor.findings import Finding, Status, problem
+from leanseg.doctor.findings import Finding, Status, note, problem
 from leanseg.doctor.folders import folders
-from leanseg.doctor.gpu import gpu
+from leanseg.doctor.gpu import gpu, sees_cuda
 from leanseg.doctor.memory import memory
 from leanseg.doctor.processor import processor
+from leanseg.doctor.repairs import reinstall
 from leanseg.doctor.software import software
-from leanseg.errors import InputError, LeansegError, SomeCasesFailedError, first_line
+from leanseg.errors import InputError, LeansegError, SomeCasesFailedError, first_line, installation
 from leanseg.progress import Progress
 
 
@@ -49,7 +50,7 @@ def examine(progress: Progress | None = None) -> list[Finding]:
         *_found("memory", memory),
         *engine_findings(attempts),
         *_found("GPU", lambda: gpu(attempts["torch"])),
-        *_found("disks", lambda: folders(progress)),
+        *_found("disks", lambda: folders(progress, cuda=sees_cuda(attempts["torch"]))),
     ]
 
 
@@ -62,7 +63,7 @@ def verdict(findings: Sequence[Finding]) -> LeansegError | None:
 
 
 def _found(area: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """Return what `check` finds. A broken library that it needs is a finding, too, and the other areas go on."""
+    """Return what `check` finds. What keeps it from looking is a finding, too, and the other areas go on."""
     try:
         return list(check())
     except ImportError as error:
@@ -73,6 +74,16 @@ def _found(area: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
                 module or "a library",
                 first_line(error),
                 "leanseg's core needs it, and so does this check",
-                f"pip install --force-reinstall {module or 'leanseg'}",
+                reinstall(module) if module not in {"", "leanseg"} else installation(),
+            )
+        ]
+    except (OSError, RuntimeError) as error:
+        return [
+            note(
+                area,
+                "not examined",
+                first_line(error),
+                "the system did not let leanseg look, so that nothing is known about this here",
+                "run leanseg doctor in a folder that still exists, and where /proc and /sys may be read",
             )
         ]

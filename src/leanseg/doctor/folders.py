@@ -20,11 +20,16 @@ _SLOW_READ = 50e6  # patches of a step are read in less than the step takes, if 
 _SLOW_FILE = 0.05  # seconds
 _SHARED = Path("/dev/shm")  # noqa: S108  where torch's loader processes put their batches on Linux
 _SHARED_ROOM = 10**9
-_NO_LOADERS = 2  # cores up to which training makes its patches without loader processes
+# Cores up to which training makes its patches without loader processes, on the CPU and on a GPU.
+_NO_LOADERS = 2
+_NO_LOADERS_WITH_CUDA = 1
 
 
-def folders(progress: Progress) -> list[Finding]:
-    """Return what the cache folder, the current folder, the temporary one and shared memory are like."""
+def folders(progress: Progress, *, cuda: bool) -> list[Finding]:
+    """Return what the cache folder, the current folder, the temporary one and shared memory are like.
+
+    cuda: torch sees a GPU.
+    """
     from leanseg.datasets.cache_folder import cache_folder
 
     here = Path.cwd()
@@ -36,7 +41,7 @@ def folders(progress: Progress) -> list[Finding]:
     if os.name == "posix" and place.is_dir():
         found.append(temporary(place, file_system(place), shutil.disk_usage(place).free))
     if _SHARED.is_dir():
-        found.append(shared_memory(shutil.disk_usage(_SHARED).total, cores()))
+        found.append(shared_memory(shutil.disk_usage(_SHARED).total, cores(), cuda=cuda))
     return found
 
 
@@ -127,15 +132,18 @@ def temporary(folder: Path, system: FileSystem, room: int) -> Finding:
     return good(AREA, "temporary files", _place(facts), "of leanseg only reports of faults", **facts)
 
 
-def shared_memory(size: int, usable: int) -> Finding:
-    """Return whether `size` bytes of shared memory suffice for the loader processes of training on `usable` cores."""
+def shared_memory(size: int, usable: int, *, cuda: bool) -> Finding:
+    """Return whether `size` bytes of shared memory suffice for the loader processes of training on `usable` cores.
+
+    cuda: it trains on a GPU, which leaves a core more for them.
+    """
     from leanseg.plans import show_bytes
 
     name, value, facts = "shared memory", f"{show_bytes(size)} in {_SHARED}", {"bytes": size}
     if size >= _SHARED_ROOM:
         return good(AREA, name, value, "enough for the loader processes of training", **facts)
-    if usable <= _NO_LOADERS:
-        return good(AREA, name, value, f"little, but training on {usable} cores has no loader processes", **facts)
+    if usable <= (_NO_LOADERS_WITH_CUDA if cuda else _NO_LOADERS):
+        return good(AREA, name, value, "little, but training has no loader processes on so few cores", **facts)
     return note(
         AREA,
         name,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from leanseg.doctor.attempts import Attempt, End
-from leanseg.doctor.engines import TOLERANCE, TOLERANCE_OF_BF16
+from leanseg.doctor.engines import TOLERANCE, TOLERANCE_OF_BF16, is_absent
 from leanseg.doctor.findings import Finding, good, note, problem
-from leanseg.doctor.software import INSTALL_TRAINING
+from leanseg.errors import installation
 
 AREA = "GPU"
 
@@ -49,9 +49,9 @@ def gpu_findings(driver: Driver | None, torch: Attempt, visible: str | None) -> 
 
     visible: the environment variable CUDA_VISIBLE_DEVICES.
     """
-    seen = torch.steps.get("cuda", {}).get("devices", [])
+    seen = _devices(torch)
     if seen:
-        return [_computing(torch), *(_memory(*each) for each in enumerate(seen))]
+        return [_computing(torch), *(_memory(number, seen, visible) for number in range(len(seen)))]
     if driver is None and torch.end is not End.WELL and "bf16" in torch.steps:
         return [
             note(
@@ -75,6 +75,11 @@ def gpu_findings(driver: Driver | None, torch: Attempt, visible: str | None) -> 
             )
         ]
     return [_unused(driver, torch, visible)]
+
+
+def sees_cuda(torch: Attempt) -> bool:
+    """Tell whether torch sees a GPU, on which leanseg train then trains by default."""
+    return bool(_devices(torch))
 
 
 def ask_driver() -> Driver | None:
@@ -103,6 +108,12 @@ def read_driver(text: str, *, failed: bool) -> Driver:
     return Driver(tuple(Card(name, version, _bytes(total), _bytes(free)) for name, version, total, free in rows))
 
 
+def _devices(torch: Attempt) -> Sequence[Mapping[str, Any]]:
+    """Return the GPUs that torch sees, in its order."""
+    devices: Sequence[Mapping[str, Any]] = torch.steps.get("cuda", {}).get("devices", [])
+    return devices
+
+
 def _bytes(mebibytes: str) -> int | None:
     return int(mebibytes) * 2**20 if mebibytes.isdigit() else None
 
@@ -124,8 +135,8 @@ def _unused(driver: Driver, torch: Attempt, visible: str | None) -> Finding:
 def _mismatch(torch: Attempt, visible: str | None) -> tuple[str, str]:
     loaded = torch.steps.get("loaded")
     if loaded is None:
-        if torch.end is End.MISSING:
-            return "torch is not installed", INSTALL_TRAINING
+        if is_absent("torch", torch):
+            return "torch is not installed", installation("train")
         return "torch does not work", "see torch among the engines"
     if visible is not None and visible.strip() in {"", "-1"}:
         return f"CUDA_VISIBLE_DEVICES is {visible!r} and hides it", "unset CUDA_VISIBLE_DEVICES"
@@ -165,21 +176,39 @@ def _computing(torch: Attempt) -> Finding:
     )
 
 
-def _memory(number: int, device: Mapping[str, Any]) -> Finding:
+def _memory(number: int, devices: Sequence[Mapping[str, Any]], visible: str | None) -> Finding:
+    """Return how much memory the GPU `number` of `devices` has left."""
     from leanseg.plans import show_bytes
 
+    device = devices[number]
     free, total = device["free_bytes"], device["total_bytes"]
     name, value = f"GPU {number}", f"{device['model']}, {show_bytes(free)} of {show_bytes(total)} free"
-    if free >= _BUSY * total:
+    if _has_room(device):
         return good(AREA, name, value, "leanseg plan fits patch and batch into it", **device)
     return note(
         AREA,
         name,
         value,
         "other programs use it: training may run out of its memory",
-        "close them, or choose another GPU: CUDA_VISIBLE_DEVICES=1",
+        f"close them{_another(devices, visible)}",
         **device,
     )
+
+
+def _another(devices: Sequence[Mapping[str, Any]], visible: str | None) -> str:
+    """Return how to choose the one of `devices` with the most free memory, if one has room."""
+    free = [number for number, device in enumerate(devices) if _has_room(device)]
+    if not free:
+        return ""
+    best = max(free, key=lambda number: int(devices[number]["free_bytes"]))
+    # torch counts what the variable leaves it: its GPU 0 is the first that the variable names.
+    names = [name.strip() for name in (visible or "").split(",") if name.strip()]
+    return f", or choose GPU {best}: CUDA_VISIBLE_DEVICES={names[best] if best < len(names) else best}"
+
+
+def _has_room(device: Mapping[str, Any]) -> bool:
+    """Tell whether other programs leave enough of a GPU's memory."""
+    return bool(device["free_bytes"] >= _BUSY * device["total_bytes"])
 
 
 def _apple(torch: Attempt) -> Sequence[Finding]:

@@ -1,7 +1,9 @@
 """How much memory there is, how much of it is free, and what happens when it runs out."""
 
+import sys
+
 from leanseg.doctor.findings import Finding, good, note
-from leanseg.machine import ram_bytes
+from leanseg.machine import free_bytes, ram_bytes
 
 AREA = "memory"
 
@@ -15,11 +17,10 @@ def memory() -> list[Finding]:
     import psutil
 
     machine, swap = psutil.virtual_memory(), psutil.swap_memory()
-    limit = ram_bytes()
     return [
-        limited(limit, int(machine.total)),
-        free(min(int(machine.available), limit)),
-        swapping(int(swap.total), int(swap.used)),
+        limited(ram_bytes(), int(machine.total)),
+        free(free_bytes()),
+        swapping(int(swap.total), int(swap.used), grows=sys.platform == "darwin"),
     ]
 
 
@@ -58,20 +59,25 @@ def free(available: int) -> Finding:
     )
 
 
-def swapping(total: int, used: int) -> Finding:
-    """Return what `total` bytes of swap space with `used` bytes in use mean."""
+def swapping(total: int, used: int, *, grows: bool) -> Finding:
+    """Return what `total` bytes of swap space with `used` bytes in use mean.
+
+    grows: the system makes more when it needs more, as macOS does: most of what there is is then always in use.
+    """
     from leanseg.plans import show_bytes
 
     facts = {"bytes": total, "used_bytes": used}
+    slow = "training that swaps is slow: --ram of leanseg plan keeps it from that"
+    if grows:
+        meaning = f"the system makes more of it as it needs more; {slow}"
+        return good(AREA, "swap", f"{show_bytes(used)} in use", meaning, **facts)
     if not total:
         return good(
             AREA, "swap", "none", "a process that takes too much memory is ended instead of slowed down", **facts
         )
     value = f"{show_bytes(used)} of {show_bytes(total)} in use"
     if used < _BUSY_SWAP * total:
-        return good(
-            AREA, "swap", value, "training that swaps is slow: --ram of leanseg plan keeps it from that", **facts
-        )
+        return good(AREA, "swap", value, slow, **facts)
     return note(
         AREA,
         "swap",

@@ -8,6 +8,8 @@ from leanseg.machine import cores
 
 AREA = "processor"
 
+_NATIVE_PYTHON = "install Python for Apple silicon (arm64), and leanseg anew with it"
+
 
 def processor() -> list[Finding]:
     """Return what the processor is, how many of its cores may be used, and which number formats it computes fast."""
@@ -46,7 +48,7 @@ def model(found: Processor) -> Finding:
             "model",
             f"{found.name}, translated",
             "this Python was built for Intel processors, and every instruction is translated: slow",
-            "install Python for Apple silicon (arm64), and leanseg anew with it",
+            _NATIVE_PYTHON,
             **facts,
         )
     return good(AREA, "model", found.name, "leanseg plan measures its speed; no table of processors is used", **facts)
@@ -63,8 +65,10 @@ def _fp32(found: Processor) -> Finding:
         AREA,
         name,
         "without AVX2",
-        "predicting and training take several times as long as on processors since 2013",
-        "in a virtual machine let it see the host's processor (QEMU: -cpu host); else use another machine",
+        "the engines compute fewer numbers at a time than with it, so that predicting and training take longer",
+        _NATIVE_PYTHON
+        if found.translated
+        else "in a virtual machine let it see the host's processor (QEMU: -cpu host); else use another machine",
     )
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from leanseg import __version__
 from leanseg.doctor.findings import Finding, good, note, problem
+from leanseg.errors import installation
 
 AREA = "software"
-INSTALL_TRAINING = "in the folder of leanseg's source code: pip install '.[train]'"
 
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)>=(?P<least>[\d.]+)(?:; extra == '(?P<extra>\w+)')?")
 
@@ -31,6 +31,11 @@ class Library:
     def requirement(self) -> str:
         """As pip takes it."""
         return f"{self.name}>={self.least}"
+
+    @property
+    def installing(self) -> str:
+        """The command that installs it. In double quotes: cmd.exe takes single ones for a part of the name."""
+        return f'pip install "{self.requirement}"'
 
     @property
     def is_too_old(self) -> bool:
@@ -55,8 +60,8 @@ def software() -> list[Finding]:
             "platform",
             platform.platform(),
             "where leanseg is tested"
-            if platform.system() == "Linux"
-            else "leanseg is tested on Linux; please report what differs here",
+            if platform.system() == "Linux" and platform.machine() == "x86_64"
+            else "leanseg is tested on Linux for x86-64 only; please report what differs here",
             system=platform.system(),
             machine=platform.machine(),
         ),
@@ -77,6 +82,15 @@ def libraries(extra: str | None) -> list[Library]:
     return found
 
 
+def of_core(module: str) -> Library | None:
+    """Return the library of leanseg's core that is imported as `module`; None where there is no such one."""
+    try:
+        needed = libraries(None)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return next((library for library in needed if library.name == module), None)
+
+
 def _library_findings() -> list[Finding]:
     try:
         core, training = libraries(None), libraries("train")
@@ -87,7 +101,7 @@ def _library_findings() -> list[Finding]:
                 "libraries",
                 "unknown",
                 "leanseg runs from its source code without being installed, so what it needs cannot be looked up",
-                "in the folder of leanseg's source code: pip install .",
+                installation(),
             )
         ]
     missing = [library for library in core if library.version is None]
@@ -109,7 +123,7 @@ def _training(needed: list[Library]) -> Iterator[Finding]:
             "training part",
             f"not installed: {', '.join(missing)}",
             "predicting and evaluating work; planning, training and --engine torch need it",
-            INSTALL_TRAINING,
+            installation("train"),
             missing=missing,
         )
 
@@ -126,7 +140,7 @@ def _missing(library: Library) -> Finding:
         library.name,
         "not installed",
         "leanseg's core needs it",
-        f"pip install '{library.requirement}'",
+        library.installing,
         version=None,
         least=library.least,
     )
@@ -138,7 +152,7 @@ def _too_old(library: Library) -> Finding:
         library.name,
         f"{library.version}, older than {library.least}",
         "leanseg is written for and tested with newer versions",
-        f"pip install '{library.requirement}'",
+        library.installing,
         version=library.version,
         least=library.least,
     )
