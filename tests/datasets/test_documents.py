@@ -4,8 +4,9 @@ import os
 import tracemalloc
 
 import pytest
+from pydantic import BaseModel
 
-from leanseg.datasets.documents import DocumentError, inner_path, read_object, read_text
+from leanseg.datasets.documents import DocumentError, inner_path, read_object, read_text, validated
 
 
 def refusal(path, content):
@@ -75,3 +76,16 @@ def test_names_that_no_file_can_have_and_paths_that_lead_out_are_refused(tmp_pat
 def test_a_long_path_inside_is_kept(tmp_path):
     name = "a" * 255
     assert inner_path(tmp_path / "dataset.json", "key", f"folder/{name}") == tmp_path / "folder" / name
+
+
+class Described(BaseModel):
+    labels: dict[str, int]
+
+
+@pytest.mark.parametrize(
+    ("key", "fix"), [("label", "add 'labels' (is it spelled 'label' there?)"), ("other", "add 'labels'")]
+)
+def test_a_key_that_is_missing_may_be_there_under_another_spelling(tmp_path, key, fix):
+    with pytest.raises(DocumentError) as refused:
+        validated(tmp_path / "a.json", {key: {}}, Described)
+    assert refused.value.fix == fix

@@ -1,5 +1,6 @@
 """JSON that other people wrote: read within limits, checked against a model, refused with the key's path."""
 
+import difflib
 import io
 import json
 import re
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from leanseg.errors import InputError, did_you_mean
+from leanseg.errors import InputError
 from leanseg.storage import open_plain
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -141,6 +142,6 @@ def _reason(message: str) -> str:
 
 def _fix(key: str, kind: str, value: dict[str, Any]) -> str:
     if kind == "missing" and "." not in key:
-        near = did_you_mean(key, value)
-        return f"add {key!r}" + (f" ({near.removesuffix('?')} spelled wrong?)" if near else "")
+        near = difflib.get_close_matches(key, list(value), n=1)
+        return f"add {key!r}" + (f" (is it spelled {near[0]!r} there?)" if near else "")
     return f"correct {key!r} with a text editor"

@@ -5,6 +5,7 @@ Its own way of naming regions is a list of values where others have one: then al
 Source: nnU-Net 2, documentation/dataset_format.md.
 """
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def _meanings(document: Path, description: _Description) -> tuple[dict[str, int]
         raise DocumentError(document, f"labels.{IGNORE}", "has several values", "give what is ignored one value")
     regions = {name: values for name, values in groups.items() if values != (0,) and name != IGNORE}
     apart = [(name, groups[name][0]) for name in groups if name not in regions]
-    labels, ignore = label_values(document, [*apart, *_classes_of(regions)])
+    labels, ignore = label_values(document, [*apart, *_classes_of(regions, groups)])
     return labels, ignore, ordered_regions(document, "labels", regions, description, labels)
 
 
@@ -107,8 +108,17 @@ def _values(document: Path, name: str, raw: int | str | list[int]) -> tuple[int,
     return values
 
 
-def _classes_of(regions: Targets) -> list[tuple[str, int]]:
-    """Return a name for each value of `regions`: that of the region it makes up alone, or else label_<value>."""
+def _classes_of(regions: Targets, taken: Container[str]) -> list[tuple[str, int]]:
+    """Return a name for each value of `regions`: that of the region it makes up alone, or else label_<value>.
+
+    Where that is one of the names `taken`, which mean something else, it ends in an underscore.
+    """
     names = {values[0]: name for name, values in regions.items() if len(values) == 1}
     found = sorted({value for values in regions.values() for value in values if value != 0})
-    return [(names.get(value, f"label_{value}"), value) for value in found]
+    return [(names.get(value) or _free_name(f"label_{value}", taken), value) for value in found]
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name

@@ -60,7 +60,7 @@ def ordered_regions(
     """Return the regions that `groups` (name -> label values, the key `place` of `document`) and their order make.
 
     A region that the order does not name is written as the only one of its values that no later region has.
-    Raises DocumentError where there is no such value, and for regions that make no sense.
+    Raises DocumentError where several are left to choose from, and for regions that make no sense.
     """
     try:
         check_groups(labels, groups)
@@ -111,7 +111,6 @@ def _only_own(document: Path, name: str, groups: Targets) -> int:
     own = own_values(name, groups)
     if len(own) == 1:
         return own[0]
-    found = f"the values {', '.join(map(str, own))}" if own else "no value"
-    reason = f"does not say how {name!r} is written, which has {found} to itself"
-    example = ", ".join(f'"{each}": {(own_values(each, groups) or groups[each])[0]}' for each in groups)
+    reason = f"does not say how {name!r} is written, which has the values {', '.join(map(str, own))} to itself"
+    example = ", ".join(f'"{each}": {own_values(each, groups)[0]}' for each in groups)
     raise DocumentError(document, "regions_order", reason, f'write for example "regions_order": {{{example}}}')

@@ -66,6 +66,13 @@ def check_groups(labels: Mapping[str, int], groups: Mapping[str, Sequence[int]])
                 reason = f"is written over {other!r} and holds all its values, so that nothing of {other!r} is left"
                 raise TargetError(name, reason, f"list it before {other!r}: larger regions come first")
         earlier[name] = set(values)
+    for name in groups:
+        if not own_values(name, groups):
+            # nnU-Net takes such a region, and its label maps then say one of the others where this one alone is found.
+            reason = "shares each of its values with a later region: no label map can say that it alone is found"
+            raise TargetError(
+                name, reason, "remove it, or give a value of its own to what is it and none of the others"
+            )
 
 
 def check_regions(labels: Mapping[str, int], regions: Mapping[str, Region]) -> None:
@@ -77,7 +84,7 @@ def check_regions(labels: Mapping[str, int], regions: Mapping[str, Region]) -> N
             fix = f"write one of its own values: {', '.join(map(str, region.values))}"
             raise TargetError(name, f"is written as {region.written}, which is not one of its values", fix)
         own = own_values(name, groups)
-        if own and region.written not in own:
+        if region.written not in own:
             reason = f"is written as {region.written}, which counts as a later region, too"
             raise TargetError(name, reason, f"write {' or '.join(map(str, own))} for it")
 
