@@ -210,7 +210,7 @@ def test_the_tolerance_asked_for_leads_and_each_name_is_one_score(folders, toler
     page = (folders[-1] / "report.html").read_text()
     mean = evaluation.cohort.foreground[f"nsd_{tolerance:g}mm"].mean
     assert f"Surface Dice at {tolerance:g} mm is {mean:.3f} on average" in page
-    assert f"Surface Dice, {tolerance:g} mm" in page
+    assert f'Surface Dice, {tolerance:g} mm</dt><dd><span class="value">{mean:.3f}<' in page
 
 
 def test_regions_are_judged_as_their_masks_alone_would_be(folders, tmp_path):
