@@ -152,3 +152,13 @@ def test_where_leanseg_is_installed_its_neighbours_stay_behind_pythons_own_libra
     assert attempts._environment()["PYTHONPATH"].split(attempts.os.pathsep) == ["given", str(tmp_path / "src")]
     monkeypatch.delenv("PYTHONPATH")
     assert attempts._environment()["PYTHONPATH"] == str(tmp_path / "src")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder that somebody is in")
+def test_an_engine_is_not_blamed_for_a_current_folder_that_is_gone(tmp_path, monkeypatch, instead_of):
+    instead_of("onnxruntime", "import os\nos.getcwd()\nraise ImportError('reached')")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert attempt("onnxruntime").detail == "ImportError: reached"

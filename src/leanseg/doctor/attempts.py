@@ -52,17 +52,25 @@ class Attempt:
 def attempt(engine: str, patience: float = _PATIENCE) -> Attempt:
     """Return how the engine ("openvino", "onnxruntime" or "torch") fares within `patience` seconds."""
     # -P: a file named like a library in the current folder must not take that library's place.
-    return run([sys.executable, "-P", "-m", "leanseg.doctor.smoke", engine], patience, _environment())
+    return run([sys.executable, "-P", "-m", "leanseg.doctor.smoke", engine], patience, _environment(), _folder())
 
 
-def run(command: Sequence[str], patience: float, environment: Mapping[str, str] | None = None) -> Attempt:
+def run(
+    command: Sequence[str], patience: float, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Attempt:
     """Run `command`, which tells its steps as `leanseg.doctor.smoke` does, and kill it after `patience` seconds.
 
-    environment: its environment variables; those of this process by default.
+    environment, folder: its environment variables and current folder; those of this process by default.
     """
     try:
         done = subprocess.run(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience, check=False, env=environment
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=patience,
+            check=False,
+            env=environment,
+            cwd=folder,
         )
     except subprocess.TimeoutExpired as late:
         return Attempt(_steps(late.stdout or b""), End.HUNG, f"no answer within {patience:.0f} s")
@@ -87,6 +95,15 @@ def _environment() -> dict[str, str]:
         given = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = os.pathsep.join([*([given] if given else []), str(_HOME)])
     return environment
+
+
+def _folder() -> Path | None:
+    """Return where to start instead when the current folder is gone: torch dies there, which is no fault of torch's."""
+    try:
+        Path.cwd()
+    except OSError:
+        return _HOME
+    return None
 
 
 def _died(steps: Mapping[str, Mapping[str, Any]], code: int, stderr: bytes) -> Attempt:
