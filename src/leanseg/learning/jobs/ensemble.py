@@ -168,12 +168,13 @@ def _refuse_wrong_output(out: Path, *, overwrite: bool) -> None:
 
 def _members(folder: CrossValidationFolder) -> list[Package]:
     """Return the folds' packages. Raises NotFinishedError or DifferentFoldError."""
-    record, plan = folder.read(), read_plan(folder.plan)
-    members = []
-    for number in range(record.folds):
-        run = folder.fold(number)
+    runs = [folder.fold(number) for number in range(folder.read().folds)]
+    for number, run in enumerate(runs):
         if not run.record.is_file() or run.read().state != "done":
             raise NotFinishedError(folder.root, number)
+    plan = read_plan(folder.plan)
+    members = []
+    for number, run in enumerate(runs):
         members.append(Package.read(run.root))
         if members[-1].plan != plan:
             raise DifferentFoldError(folder.root, number, "another plan")
