@@ -13,6 +13,7 @@ from leanseg.storage import (
     NotAPlainFileError,
     encodable,
     open_plain,
+    refuse_if_used,
     whole_file,
     whole_folder,
     write_text,
@@ -132,3 +133,44 @@ def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monke
     monkeypatch.setattr(Path, "stat", lambda _: regular)
     with pytest.raises(NotAPlainFileError):
         open_plain(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_pipes_are_never_replaced(tmp_path, whole):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CannotWriteError, match="not a plain file"), whole(tmp_path / "pipe"):
+        pytest.fail("nothing should be written")
+    with pytest.raises(CannotWriteError, match="not a plain file"):
+        refuse_if_used(tmp_path / "pipe", overwrite=True)
+    assert (tmp_path / "pipe").is_fifo()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_is_not_replaced_by_a_folder_nor_a_folder_by_a_file(tmp_path):
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CannotWriteError, match="a file stands in its place"), whole_folder(tmp_path / "file"):
+        pytest.fail("nothing should be written")
+    with pytest.raises(CannotWriteError, match="a folder stands in its place"), whole_file(tmp_path / "folder"):
+        pytest.fail("nothing should be written")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b", "a" * 300, "file/inside", "loop"])
+def test_names_that_nothing_can_have_are_refused(tmp_path, whole, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(CannotWriteError) as refused, whole(tmp_path / name):
+        pytest.fail("nothing should be written")
+    assert refused.value.fix
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_link_to_nothing_is_replaced_by_the_file(tmp_path):
+    (tmp_path / "link").symlink_to("nothing")
+    write_text(tmp_path / "link", "text")
+    assert (tmp_path / "link").read_text() == "text"
+    assert not (tmp_path / "link").is_symlink()

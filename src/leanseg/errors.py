@@ -3,9 +3,10 @@
 Every message answers four questions: what happened and where, why it matters, how to fix it.
 """
 
+import contextlib
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Self
 
 _LONGEST = 2000  # characters of a part of a message: what is quoted in it may come from a hostile file
@@ -71,6 +72,20 @@ class RefusedBySystemError(InputError):
             why="the operating system refused to read or write it",
             fix="check its permissions and the room on its disk, or name another place",
         )
+
+
+@contextlib.contextmanager
+def refused_by_system() -> Iterator[None]:
+    """Turn an OSError of the block, or of the function that this decorates, into RefusedBySystemError.
+
+    For code that looks into many folders and files, any of which may be locked or vanish at any time.
+    """
+    try:
+        yield
+    except OSError as error:
+        if is_out_of_memory(error) or isinstance(error, BrokenPipeError):
+            raise
+        raise RefusedBySystemError(error) from error
 
 
 class OutOfMemoryError(BudgetError):

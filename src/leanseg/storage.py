@@ -11,7 +11,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from leanseg.errors import InputError
 
@@ -69,10 +69,16 @@ def open_plain(path: Path, *, follow: bool = True) -> io.FileIO:
 
 
 def refuse_if_used(path: Path, *, overwrite: bool) -> None:
-    """Raise OutputNotEmptyError if `path` is a file or a folder with something in it, unless `overwrite`."""
-    if overwrite or not path.exists():
-        return
-    if path.is_file() or any(path.iterdir()):
+    """Raise OutputNotEmptyError if `path` is a file or a folder with something in it, unless `overwrite`.
+
+    Raises CannotWriteError for what is neither, and for a folder that cannot be looked into.
+    """
+    with _refusing(path):
+        kind = _kind(path)
+        if overwrite or not kind:
+            return
+        used = kind == "file" or any(path.iterdir())
+    if used:
         raise OutputNotEmptyError(path)
 
 
@@ -83,11 +89,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     The temporary name ends like `path`, so that writers who look at the suffix do the right thing.
     """
     temporary = _unused_name(path.parent, "writing", path.name)
-    try:
+    with _refusing(path):
+        if _kind(path) == "folder":
+            raise IsADirectoryError(errno.EISDIR, "a folder stands in its place", str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(exist_ok=False)
-    except OSError as error:
-        raise CannotWriteError(path, error) from error
     try:
         with _explaining(path, temporary):
             yield temporary
@@ -105,13 +111,14 @@ def whole_folder(path: Path) -> Iterator[Path]:
     An older folder at `path` is removed only after the new one stands, and comes back if it cannot. An empty one is
     filled instead, for it may be where the user stands or a disk of its own, which cannot be moved.
     """
-    path = path.resolve()  # "." has no name that a rename could use
-    try:
-        fill = path.is_dir() and not any(path.iterdir())
+    with _refusing(path):
+        kind = _kind(path)
+        if kind == "file":
+            raise NotADirectoryError(errno.ENOTDIR, "a file stands in its place", str(path))
+        path = path.resolve()  # "." has no name that a rename could use
+        fill = kind == "folder" and not any(path.iterdir())
         temporary = _unused_name(path if fill else path.parent, "writing", path.name)
         temporary.mkdir(parents=True)
-    except OSError as error:
-        raise CannotWriteError(path, error) from error
     try:
         with _explaining(path, temporary):
             yield temporary
@@ -134,6 +141,30 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON that a person can read, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _kind(path: Path) -> Literal["file", "folder", ""]:
+    """Return what stands at `path`, links followed. Raises an OSError for a pipe, a device or a link without an end."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    if stat.S_ISDIR(mode):
+        return "folder"
+    if not stat.S_ISREG(mode):
+        raise NotAPlainFileError(path)
+    return "file"
+
+
+@contextlib.contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Turn what the system says of the place `path` into CannotWriteError."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotWriteError(path, error) from error
+    except (ValueError, RuntimeError) as error:  # a zero byte or half a character in the name; links in a circle
+        raise CannotWriteError(path, OSError(errno.EINVAL, str(error))) from error
 
 
 def _replace_folder(new: Path, path: Path) -> None:

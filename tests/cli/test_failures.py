@@ -97,3 +97,12 @@ def test_typers_own_ways_to_end_are_left_to_typer():
     for error in (typer.Exit(4), typer.Abort(), typer.BadParameter("no")):
         with pytest.raises(type(error)), explained():
             raise error
+
+
+def test_a_report_holds_what_is_no_text(capsys):
+    sys.stderr.reconfigure(errors="backslashreplace")  # as Python's own is, and pytest's is not
+    code, message, _ = outcome(ValueError("\udce9"), capsys)
+    report = report_named_in(message)
+    assert code == 1
+    assert r"ValueError: \udce9" in report.read_text(encoding="utf-8")
+    report.unlink()

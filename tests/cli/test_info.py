@@ -1,6 +1,8 @@
 """leanseg info, as a person runs it."""
 
 import json
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -53,3 +55,14 @@ def test_json_of_a_broken_file_has_what_why_and_fix_and_stderr_tells_it_too(tmp_
 def test_the_cap_can_be_set(scan, leanseg):
     assert "--max-voxels" in leanseg("info", scan, "--max-voxels", "23").err
     assert leanseg("info", scan, "--max-voxels", "24").code == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere every file name is text")
+def test_a_name_in_an_old_encoding_is_shown_all_the_same(save_scan, tmp_path, leanseg):
+    sys.stderr.reconfigure(errors="backslashreplace")  # as Python's own is, and pytest's is not
+    name = os.fsdecode(b"caf\xe9.nii.gz")
+    scan = save_scan(tmp_path / name, np.zeros((2, 2, 2), np.uint8))
+    assert r"caf\udce9.nii.gz" in leanseg("info", scan).out
+    assert json.loads(leanseg("info", scan, "--json").out)[0]["file"] == str(scan)
+    scan.unlink()
+    assert json.loads(leanseg("info", scan, "--json").out)[0]["error"]["what"].startswith(str(scan))

@@ -7,6 +7,8 @@
 Prints a table of kinds and outcomes; the exit code is 1 if anything failed. Needs Linux.
 """
 
+# ruff: noqa: T201
+
 import argparse
 import json
 import sys
@@ -17,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.hostile.families import FAMILIES
+from tests.hostile.families import all_families
 from tests.hostile.runner import Ask, Tally, asks, meet
 
 _TELL_EVERY = 30.0  # seconds
@@ -53,7 +55,8 @@ def show(tally: Tally, seconds: float) -> None:
     print(f"\n{tally.asked:,} inputs, {len(tally.hashes):,} distinct, {len(tally.failures):,} failed, {seconds:.0f} s")
     for word, met in (("slowest", tally.slowest[:3]), ("most memory", tally.largest[:3])):
         for one in met:
-            print(f"{word}: {one.seconds:.2f} s, {one.grown / 1e6:.0f} MB  {one.ask.family} {one.ask.index}")
+            took = f"{one.work:.2f} s of work in {one.seconds:.2f} s, {one.grown / 1e6:.0f} MB"
+            print(f"{word}: {took}  {one.ask.family} {one.ask.index}")
     for met in tally.failures[:50]:
         last = (met.message.strip().splitlines() or [""])[-1]
         print(f"FAILED: {met.failed}  {met.ask.family} {met.ask.seed} {met.ask.index}: {last[:200]}")
@@ -72,7 +75,7 @@ def record(tally: Tally, seconds: float, options: argparse.Namespace) -> dict[st
         "seconds": round(seconds),
         "repeated": tally.repeated,
         "outcomes": [[family, outcome, count] for (family, outcome), count in sorted(tally.outcomes.items())],
-        "slowest": [[one.ask.family, one.ask.index, one.seconds] for one in tally.slowest],
+        "slowest": [[one.ask.family, one.ask.index, one.work, one.seconds] for one in tally.slowest],
         "most_memory": [[one.ask.family, one.ask.index, one.grown] for one in tally.largest],
         "failures": [
             [one.failed, one.ask.family, one.ask.seed, one.ask.index, one.message[-3000:]] for one in tally.failures
@@ -99,7 +102,7 @@ def main() -> None:
         for met in tally.slowest:
             print(f"{met.outcome}, {met.seconds} s, {met.grown / 1e6:.0f} MB\n{met.message}\n{keep}")
         raise SystemExit(bool(tally.failures))
-    families = [family for title, family in FAMILIES.items() if title.startswith(options.only or "")]
+    families = [family for family in all_families() if family.title.startswith(options.only or "")]
     chosen = asks(families, options.inputs, options.seed)
     start = time.monotonic()
     tally = meet(chosen, workers=options.workers, keep=options.keep, tell=Pace(len(chosen), options.pause_while))

@@ -9,17 +9,17 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from tests.hostile import sound_volumes
+from tests.hostile.json_mutations import mutated_json
+from tests.hostile.mutations import damaged
+from tests.hostile.package_contents import PLAN
+from tests.hostile.trial import MEGABYTE, Family, Trial, WrongError
 
 from leanseg.datasets import check_dataset, make_splits, open_dataset, read_splits
 from leanseg.datasets.cases import Case, Dataset
 from leanseg.evaluation import evaluate
 from leanseg.evaluation.meaning import meaning_beside
 from leanseg.plans import Plan, read_plan, write_plan
-from tests.hostile import sound_volumes
-from tests.hostile.json_mutations import mutated_json
-from tests.hostile.mutations import damaged
-from tests.hostile.package_contents import PLAN
-from tests.hostile.trial import MEGABYTE, Family, Trial, WrongError
 
 _ALLOWANCE = 64 * MEGABYTE
 _CASES = ("a_01", "a_02", "b_01", "b_02", "c_01", "d_01")
@@ -69,8 +69,8 @@ SIDECAR: dict[str, Any] = {
 }
 METRICS: dict[str, Any] = {"leanseg": "0.1.0", "conventions": {"dice": "..."}, "cases": {"all": 1}, "scores": {}}
 RUN: dict[str, Any] = {
-    "format": 1, "leanseg": "0.1.0", "dataset": "/data", "fold": 0, "minutes": 1.0, "steps": None, "device": "cpu", "precision": "fp32",
-    "state": "interrupted", "results": {"dice": 0.5},
+    "format": 1, "leanseg": "0.1.0", "dataset": "/data", "fold": 0, "minutes": 1.0, "steps": None, "device": "cpu",
+    "precision": "fp32", "state": "interrupted", "results": {"dice": 0.5},
 }  # fmt: skip
 
 
@@ -143,9 +143,11 @@ def _dataset(layout: str, document: dict[str, Any]) -> Callable[[Random, Path], 
 
 
 _PATHS = (
-    "../secret.nii", "/etc/passwd", "{absolute}", "imagesTr/../../secret.nii", "./imagesTr/link.nii", "./imagesTr/loop.nii", "C:\\secret.nii", "..\\secret.nii",
-    "./imagesTr", ".", "", " ", "~", "\0", "a\0b.nii", "\ud800.nii", "\udc80.nii", "./imagesTr/a_01.nii ", "http://x/a.nii", "imagesTr/a_01.nii\n", "a" * 300 + ".nii",
-    "/" * 5000 + "a.nii", "imagesTr/" * 500 + "a.nii", "./imagesTr/pipe.nii", "./imagesTr/a_01.dcm", "./imagesTr/a_01.nii/x.nii", "//server/share/a.nii",
+    "../secret.nii", "/etc/passwd", "{absolute}", "imagesTr/../../secret.nii", "./imagesTr/link.nii",
+    "./imagesTr/loop.nii", "C:\\secret.nii", "..\\secret.nii", "./imagesTr", ".", "", " ", "~", "\0", "a\0b.nii",
+    "\ud800.nii", "\udc80.nii", "./imagesTr/a_01.nii ", "http://x/a.nii", "imagesTr/a_01.nii\n", "a" * 300 + ".nii",
+    "/" * 5000 + "a.nii", "imagesTr/" * 500 + "a.nii", "./imagesTr/pipe.nii", "./imagesTr/a_01.dcm",
+    "./imagesTr/a_01.nii/x.nii", "//server/share/a.nii",
 )  # fmt: skip
 
 
@@ -168,7 +170,8 @@ def _paths(random: Random, folder: Path) -> Trial:
 
 
 _TABLES = (
-    b"case\tsubject\n", b"case,subject\n", b"participant_id\tage\n", b"subject\tcase\textra\n", b"case\tsubject\tcase\n", b"\n", b"",
+    b"case\tsubject\n", b"case,subject\n", b"participant_id\tage\n", b"subject\tcase\textra\n",
+    b"case\tsubject\tcase\n", b"\n", b"",
 )  # fmt: skip
 
 
@@ -176,7 +179,17 @@ def _table(random: Random, folder: Path) -> Trial:
     """A table of subjects that is damaged, contradicts itself, or is none."""
     root = save_dataset(folder, json.dumps(DECATHLON).encode(), "decathlon")
     rows = b"".join(f"{name}\t{name[0]}\n".encode() for name in _CASES)
-    rows = random.choice((rows, rows, rows + b"a_01\tz\n", b'"' + rows, rows.replace(b"\t", b","), b"a_01\t" + b"x" * 200_000 + b"\n", rows * 1000))
+    rows = random.choice(
+        (
+            rows,
+            rows,
+            rows + b"a_01\tz\n",
+            b'"' + rows,
+            rows.replace(b"\t", b","),
+            b"a_01\t" + b"x" * 200_000 + b"\n",
+            rows * 1000,
+        )
+    )
     content = random.choice(_TABLES) + rows
     name = random.choice(("cases.tsv", "cases.tsv", "cases.csv", "participants.tsv"))
     (root / name).write_bytes(damaged(random, content) if random.random() < 0.7 else content)
@@ -258,9 +271,7 @@ def _run(random: Random, folder: Path) -> Trial:
     from leanseg.learning.jobs.run_folder import RunFolder, RunRecord
 
     (folder / "run.json").write_bytes(mutated_json(random, RUN))
-    return Trial(
-        run=RunFolder(folder).read, judge=lambda found: _refuse_others(found, RunRecord), allowance=_ALLOWANCE
-    )
+    return Trial(run=RunFolder(folder).read, judge=lambda found: _refuse_others(found, RunRecord), allowance=_ALLOWANCE)
 
 
 # ---- far too large ---------------------------------------------------------------------------------------------------
@@ -270,9 +281,21 @@ def _huge(random: Random, folder: Path) -> Trial:
     """Documents of a gigabyte, and of a few megabytes that take twenty times as much when read."""
     from leanseg.learning.jobs.run_folder import RunFolder
 
-    names = {"plan": "plan.json", "dataset": "dataset.json", "splits": "splits.json", "sidecar": "x.json", "run": "run.json", "report": "metrics.json", "table": "cases.tsv"}
+    names = {
+        "plan": "plan.json",
+        "dataset": "dataset.json",
+        "splits": "splits.json",
+        "sidecar": "x.json",
+        "run": "run.json",
+        "report": "metrics.json",
+        "table": "cases.tsv",
+    }
     kind = random.choice(list(names))
-    root = save_dataset(folder, json.dumps(DECATHLON).encode(), "decathlon") if kind in {"dataset", "table", "splits"} else folder
+    root = (
+        save_dataset(folder, json.dumps(DECATHLON).encode(), "decathlon")
+        if kind in {"dataset", "table", "splits"}
+        else folder
+    )
     path = root / names[kind]
     size = random.choice((10**9, 10**9, 5 * 10**9, 33 * MEGABYTE, 3 * MEGABYTE, 900_000))
     filling = random.choice((b"\0", b"\0", b"[],", b"{},", b"[", b'"', b"1,", b" "))
@@ -292,7 +315,9 @@ def _huge(random: Random, folder: Path) -> Trial:
         "report": lambda: evaluate(folder, folder, folder, overwrite=True),
         "table": lambda: _opened(root),
     }
-    return Trial(run=runs[kind], allowance=_ALLOWANCE + 40 * min(size, 33 * MEGABYTE), described=f"{kind} {size} {filling!r}")
+    return Trial(
+        run=runs[kind], allowance=_ALLOWANCE + 40 * min(size, 33 * MEGABYTE), described=f"{kind} {size} {filling!r}"
+    )
 
 
 DOCUMENTS = (

@@ -7,17 +7,18 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from tests.hostile import graph_traps
+from tests.hostile.graph_mutations import mutated
+from tests.hostile.mutations import damaged, flipped
+from tests.hostile.package_contents import LABELS, contents, save_folder, sound_graph, with_manifest
+from tests.hostile.random_networks import random_network
+from tests.hostile.trial import MEGABYTE, Family, Trial, WrongError
 
 from leanseg.errors import LeansegError
 from leanseg.inference import Predictor, open_engine
 from leanseg.packages import Package
 from leanseg.packages.errors import CorruptPackageError
 from leanseg.volumes import Geometry
-from tests.hostile import graph_mutations
-from tests.hostile.mutations import damaged, flipped
-from tests.hostile.package_contents import LABELS, TILE, contents, save_folder, sound_graph, with_manifest
-from tests.hostile.random_networks import random_network
-from tests.hostile.trial import MEGABYTE, Family, Trial, WrongError
 
 _ALLOWANCE = 192 * MEGABYTE  # what the two engines take for a sound graph, and what they keep
 _SHAPE = (9, 10, 11)
@@ -25,7 +26,7 @@ _ENGINES = ("openvino", "onnxruntime")
 
 
 def predicting(path: Path, *, sound: bool = False, described: str = "") -> Trial:
-    """Read the package at `path` and label a small scan with each engine. One engine may refuse what the other takes."""
+    """Read the package at `path` and label a small scan with each engine. One may refuse what the other takes."""
     return Trial(run=lambda: _labels(path, sound), judge=_judge, sound=sound, allowance=_ALLOWANCE, described=described)
 
 
@@ -81,11 +82,13 @@ def _sound(random: Random, folder: Path) -> Trial:
 
 def _bytes(random: Random, folder: Path) -> Trial:
     graph = sound_graph()
-    return predicting(_package(folder, flipped(random, graph, 0, 1200) if random.random() < 0.5 else damaged(random, graph)))
+    return predicting(
+        _package(folder, flipped(random, graph, 0, 1200) if random.random() < 0.5 else damaged(random, graph))
+    )
 
 
 def _structure(random: Random, folder: Path) -> Trial:
-    return predicting(_package(folder, graph_mutations.mutated(random, sound_graph())))
+    return predicting(_package(folder, mutated(random, sound_graph())))
 
 
 def _random(random: Random, folder: Path) -> Trial:
@@ -94,18 +97,29 @@ def _random(random: Random, folder: Path) -> Trial:
 
 
 def _control_flow(random: Random, folder: Path) -> Trial:
-    return predicting(_package(folder, graph_mutations.with_control_flow(random, sound_graph())))
+    return predicting(_package(folder, graph_traps.with_control_flow(random, sound_graph())))
 
 
 def _growth(random: Random, folder: Path) -> Trial:
-    return predicting(_package(folder, graph_mutations.growing(random, sound_graph())))
+    return predicting(_package(folder, graph_traps.growing(random, sound_graph())))
 
 
 def _external(random: Random, folder: Path) -> Trial:
     """Whoever opens the file that is named would see that it is there: reading the package must refuse the name."""
     (folder / "secret.bin").write_bytes(bytes(8192))
-    place = random.choice((str(folder / "secret.bin"), "../secret.bin", "secret.bin", "/etc/passwd", "/dev/zero", "", "model.safetensors", "C:\\x"))
-    path = _package(folder, graph_mutations.with_external_data(random, sound_graph(), place))
+    place = random.choice(
+        (
+            str(folder / "secret.bin"),
+            "../secret.bin",
+            "secret.bin",
+            "/etc/passwd",
+            "/dev/zero",
+            "",
+            "model.safetensors",
+            "C:\\x",
+        )
+    )
+    path = _package(folder, graph_traps.with_external_data(random, sound_graph(), place))
 
     def judge(_: Any) -> str:
         raise WrongError("outside data read", place)

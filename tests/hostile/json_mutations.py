@@ -9,16 +9,21 @@ from tests.hostile.mutations import damaged
 
 # Put into the text as they are: json.dumps would not write them.
 RAW = (
-    "NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 4000, "9" * 5000, "1" + "0" * 100_000, "-0", "1E400", "0x10", "01", "1.", ".5", "+1", "'a'", "undefined",
-    "[" * 900 + "]" * 900, "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000, "[" * 100_000,
-    '"\\ud800"', '"\\udc80"', '"\\ud83d\\ude00"', '"\\u0000"', '"a\\u0000b"', '"\\u202e"', '"' + "a" * 200_000 + '"', '"\\x"', '"\t"', '"\0"', '"é"', "",
-    "null null", '{"a": 1, "a": 2}', "[1,]", "// x", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "1e308", "5e-324", "1e5000",
+    "NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 4000, "9" * 5000, "1" + "0" * 100_000, "-0", "1E400",
+    "0x10", "01", "1.", ".5", "+1", "'a'", "undefined", "[" * 900 + "]" * 900, "[" * 100_000 + "]" * 100_000,
+    '{"a":' * 100_000 + "1" + "}" * 100_000, "[" * 100_000, '"\\ud800"', '"\\udc80"', '"\\ud83d\\ude00"',
+    '"\\u0000"', '"a\\u0000b"', '"\\u202e"', '"' + "a" * 200_000 + '"', '"\\x"', '"\t"', '"\0"', '"é"', "",
+    "null null", '{"a": 1, "a": 2}', "[1,]", "// x", "9223372036854775807", "9223372036854775808",
+    "-9223372036854775809", "1e308", "5e-324", "1e5000",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 2, 3, 255, 256, 65535, 65536, 2**31, 2**53 + 1, 2**63, 2**64, -(2**63), 10**30, 0.5, -0.5, 1e-300, 1e300, "", " ", "x", "0", "1", "-1", "1.5",
-    "nan", "NaN", "background", "../x", "/etc/passwd", "C:\\x", "a/b", "a\\b", "..", ".", "a" * 300, "a" * 70_000, "\n", "\r\n", "{}", "%s%n", "é", "中", "\U0001f600", "\u202e", "\ufeff",
-    "8GB", "0GB", "-1GB", "1e9GB", "9" * 30 + "GB", "SAR", "RAS", "RRR", "XYZ", "openvino", "torch", "fp32", "bf16", [], [[]], [None], [0], [1, 1, 1], [0, 0, 0], [1e308] * 3, [-1] * 3, [1] * 2, [1] * 4,
-    ["a"] * 3, [10**6] * 3, [2**31] * 3, list(range(2000)), {}, {"a": 1}, {"": None}, {"x": {"x": {"x": {}}}}, {str(i): i for i in range(2000)},
+    None, True, False, 0, 1, -1, 2, 3, 255, 256, 65535, 65536, 2**31, 2**53 + 1, 2**63, 2**64, -(2**63), 10**30, 0.5,
+    -0.5, 1e-300, 1e300, "", " ", "x", "0", "1", "-1", "1.5", "nan", "NaN", "background", "../x", "/etc/passwd",
+    "C:\\x", "a/b", "a\\b", "..", ".", "a" * 300, "a" * 70_000, "\n", "\r\n", "{}", "%s%n", "é", "中", "\U0001f600",
+    "\u202e", "\ufeff", "8GB", "0GB", "-1GB", "1e9GB", "9" * 30 + "GB", "SAR", "RAS", "RRR", "XYZ", "openvino",
+    "torch", "fp32", "bf16", [], [[]], [None], [0], [1, 1, 1], [0, 0, 0], [1e308] * 3, [-1] * 3, [1] * 2, [1] * 4,
+    ["a"] * 3, [10**6] * 3, [2**31] * 3, list(range(2000)), {}, {"a": 1}, {"": None}, {"x": {"x": {"x": {}}}},
+    {str(i): i for i in range(2000)},
 )  # fmt: skip
 _ENCODINGS = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "latin-1", "utf-7", "cp037")
 _MARK = "@@here@@"
@@ -59,7 +64,9 @@ def _with_raw(random: Random, document: Any) -> bytes:
 
 
 def _otherwise(random: Random, text: str) -> bytes:
-    kind = random.choice(("encoding", "encoding", "whole", "whole", "before", "after", "twice", "nothing", "nul", "long"))
+    kind = random.choice(
+        ("encoding", "encoding", "whole", "whole", "before", "after", "twice", "nothing", "nul", "long")
+    )
     if kind == "encoding":
         return text.encode(random.choice(_ENCODINGS), "replace")
     if kind == "whole":
@@ -100,17 +107,25 @@ def _near(random: Random, value: Any) -> Any:
     if isinstance(value, bool) or value is None:
         return random.choice((0, 1, "true", not value))
     if isinstance(value, int | float):
-        return random.choice((str(value), -value, value + 1, value - 1, value * 1000, value / 7, float(value), [value], 0))
+        return random.choice(
+            (str(value), -value, value + 1, value - 1, value * 1000, value / 7, float(value), [value], 0)
+        )
     if isinstance(value, str):
-        return random.choice((value.upper(), value + " ", value[:-1], value * 2, [value], value + "\0", value[::-1], {value: value}))
+        return random.choice(
+            (value.upper(), value + " ", value[:-1], value * 2, [value], value + "\0", value[::-1], {value: value})
+        )
     if isinstance(value, list):
         return random.choice((value * 2, value[:-1], value[::-1], [value], dict(enumerate(value)), [*value, None]))
-    return random.choice((list(value), list(value.items()), {**value, "extra": 1}, dict(reversed(value.items())), [value]))
+    return random.choice(
+        (list(value), list(value.items()), {**value, "extra": 1}, dict(reversed(value.items())), [value])
+    )
 
 
 def _places(document: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     found: list[tuple[Any, ...]] = []
-    items = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    items = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
     for key, value in list(items)[:50]:
         found.append((*at, key))
         found += _places(value, (*at, key))
@@ -142,6 +157,21 @@ def _renamed(random: Random, document: Any, place: tuple[Any, ...]) -> Any:
         inner.insert(random.randrange(len(inner) + 1), copy.deepcopy(random.choice(VALUES)))
         return result
     old = place[-1]
-    name = random.choice((str(old)[:-1], f"{old}s", str(old).upper(), "", "é", "a" * 300, "\0", "__proto__", f" {old}", "../x", "\udc80", "\ud800"))
+    name = random.choice(
+        (
+            str(old)[:-1],
+            f"{old}s",
+            str(old).upper(),
+            "",
+            "é",
+            "a" * 300,
+            "\0",
+            "__proto__",
+            f" {old}",
+            "../x",
+            "\udc80",
+            "\ud800",
+        )
+    )
     inner[name] = inner.pop(old)
     return result

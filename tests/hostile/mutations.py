@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import itertools
 import struct
 import zlib
 from collections.abc import Callable, Sequence
@@ -19,8 +20,8 @@ ODD_NUMBERS = (
     "9" * 4000, "9" * 4400, "1" + "0" * 308, "0." + "0" * 400 + "1",
 )  # fmt: skip
 ODD_WORDS = (
-    "", "x", "True", "False", "None", "LOCAL", "none", "\0", "é", "\ufeff", "%d", "%s%s%n", "../", "/dev/zero", "a" * 70_000,
-    "(1,0,0)", "(nan,nan,nan)", "(1,0,0,0)", "()", "=", ":", ":=", "#", "\\n", "\t", "\r",
+    "", "x", "True", "False", "None", "LOCAL", "none", "\0", "é", "\ufeff", "%d", "%s%s%n", "../", "/dev/zero",
+    "a" * 70_000, "(1,0,0)", "(nan,nan,nan)", "(1,0,0,0)", "()", "=", ":", ":=", "#", "\\n", "\t", "\r",
 )  # fmt: skip
 
 
@@ -36,14 +37,20 @@ def flipped(random: Random, data: bytes, start: int = 0, end: int | None = None)
     for _ in range(random.choice((1, 1, 1, 2, 4, 8))):
         at = random.randrange(start, max(start + 1, end))
         if at < len(result):
-            result[at] = random.choice((result[at] ^ (1 << random.randrange(8)), random.choice(_ODD_BYTES), random.randrange(256)))
+            result[at] = random.choice(
+                (result[at] ^ (1 << random.randrange(8)), random.choice(_ODD_BYTES), random.randrange(256))
+            )
     return bytes(result)
 
 
 def cut(random: Random, data: bytes) -> bytes:
     """Return the start of `data`; ends near the beginning and near the end are as likely as those between."""
     near = min(len(data), 512)
-    return data[: random.choice((random.randrange(near + 1), random.randrange(len(data) + 1), len(data) - random.randrange(near + 1)))]
+    return data[
+        : random.choice(
+            (random.randrange(near + 1), random.randrange(len(data) + 1), len(data) - random.randrange(near + 1))
+        )
+    ]
 
 
 def lengthened(random: Random, data: bytes) -> bytes:
@@ -84,7 +91,7 @@ def damaged_gzip(random: Random, content: bytes) -> bytes:
 def members(random: Random, content: bytes) -> bytes:
     """Return a sound gzip file of several members; some of them may be empty."""
     ends = sorted([0, len(content), *(random.randrange(len(content) + 1) for _ in range(random.randrange(5)))])
-    pieces = [content[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    pieces = [content[start:end] for start, end in itertools.pairwise(ends)]
     return b"".join(with_fields(random, piece) for piece in pieces)
 
 
@@ -148,7 +155,16 @@ def _less_inside(random: Random, content: bytes) -> bytes:
 
 
 def _more_after(random: Random, content: bytes) -> bytes:
-    more = (b"\0", bytes(512), b"\x1f", b"\x1f\x8b", _GZIP_HEADER, gzip.compress(b""), gzip.compress(b"x"), b"garbage")
+    more = (
+        b"\0",
+        bytes(512),
+        b"\x1f",
+        b"\x1f\x8b",
+        _GZIP_HEADER,
+        gzip.compress(b"", mtime=0),
+        gzip.compress(b"x", mtime=0),
+        b"garbage",
+    )
     return gzip.compress(content, mtime=0) + random.choice(more)
 
 
@@ -167,7 +183,9 @@ def damaged_lines(random: Random, lines: Sequence[str]) -> list[str]:
     result = list(lines)
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         at = random.randrange(len(result)) if result else 0
-        change = random.choice((_odd_number, _odd_number, _odd_number, _odd_word, _doubled_line, _moved, _lost, _put_in, _respelled))
+        change = random.choice(
+            (_odd_number, _odd_number, _odd_number, _odd_word, _doubled_line, _moved, _lost, _put_in, _respelled)
+        )
         change(random, result, at)
     return result
 
@@ -209,14 +227,29 @@ def _lost(_: Random, lines: list[str], at: int) -> None:
 
 
 def _put_in(random: Random, lines: list[str], at: int) -> None:
-    odd = ("", "Comment = x", "no sign at all", "# note", "x: y", "x:=y", "é = ü", "a" * 70_000, "=", ":", "\0", "Unknown = 1")
+    odd = (
+        "",
+        "Comment = x",
+        "no sign at all",
+        "# note",
+        "x: y",
+        "x:=y",
+        "é = ü",
+        "a" * 70_000,
+        "=",
+        ":",
+        "\0",
+        "Unknown = 1",
+    )
     lines.insert(at, random.choice(odd))
 
 
 def _respelled(random: Random, lines: list[str], at: int) -> None:
     if lines:
         name, sign, value = _split(lines[at])
-        name = random.choice((name.upper(), name.lower(), f" {name}", f"{name} ", name.replace(" ", ""), name[:-1], f"\t{name}"))
+        name = random.choice(
+            (name.upper(), name.lower(), f" {name}", f"{name} ", name.replace(" ", ""), name[:-1], f"\t{name}")
+        )
         lines[at] = f"{name}{sign} {value}" if random.random() < 0.7 else f"{name}{sign}{value}\r"
 
 

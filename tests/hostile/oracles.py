@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tests.hostile.trial import WrongError
 
 Found = tuple[NDArray[np.generic], NDArray[np.float64]]
 
 
-_NRRD_FIELDS = {name.replace(" ", ""): name for name in ("space", "space directions", "space origin", "spacings", "sizes")}
+_NRRD_FIELDS = {
+    name.replace(" ", ""): name for name in ("space", "space directions", "space origin", "spacings", "sizes")
+}
 
 
 class NoOracleError(Exception):

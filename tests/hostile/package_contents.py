@@ -94,7 +94,9 @@ def manifest(files: dict[str, bytes], members: int = 1) -> dict[str, Any]:
         "leanseg": "0.1.0",
         "libraries": {"numpy": "2.4.6"},
         "members": members,
-        "files": {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()},
+        "files": {
+            name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()
+        },
         "measured": {"parity": {"openvino": 1.0}},
     }
 
@@ -134,7 +136,7 @@ class Entry:
 
 
 def zip_bytes(entries: Sequence[Entry], *, comment: bytes = b"", **ending: int) -> bytes:
-    """Return a .zip of `entries`. ending: `count`, `directory_size`, `directory_start` as its last record tells them."""
+    """Return a .zip of `entries`. ending: count, directory_size and directory_start as the last record tells them."""
     body, directory, shown = b"", b"", 0
     for entry in entries:
         packed = entry.packed if entry.packed is not None else _packed(entry)
@@ -145,13 +147,15 @@ def zip_bytes(entries: Sequence[Entry], *, comment: bytes = b"", **ending: int) 
         facts = (crc & 0xFFFFFFFF, packed_size & 0xFFFFFFFF, size & 0xFFFFFFFF)
         local_name = entry.name if entry.local_name is None else entry.local_name
         local_facts = facts if entry.local_size is None else (*facts[:2], entry.local_size)
-        body += struct.pack("<4s5H3L2H", b"PK\3\4", entry.version, entry.flags, entry.method, 0, 33, *local_facts,
-                            len(local_name), len(entry.extra)) + local_name + entry.extra + packed  # fmt: skip
+        common = (entry.version, entry.flags, entry.method, 0, 33)
+        lengths = (len(local_name), len(entry.extra))
+        body += struct.pack("<4s5H3L2H", b"PK\3\4", *common, *local_facts, *lengths) + local_name + entry.extra + packed
         if not entry.hidden:
             shown += 1
-            directory += struct.pack("<4s6H3L5H2L", b"PK\1\2", entry.version, entry.version, entry.flags, entry.method, 0, 33,
-                                     *facts, len(entry.name), len(entry.extra), 0, 0, 0, entry.attributes,
-                                     start & 0xFFFFFFFF) + entry.name + entry.extra  # fmt: skip
+            lengths = (len(entry.name), len(entry.extra), 0, 0, 0)
+            last = (entry.attributes, start & 0xFFFFFFFF)
+            directory += struct.pack("<4s6H3L5H2L", b"PK\1\2", entry.version, *common, *facts, *lengths, *last)
+            directory += entry.name + entry.extra
     count = ending.get("count", shown) & 0xFFFF
     told_size = ending.get("directory_size", len(directory)) & 0xFFFFFFFF
     told_start = ending.get("directory_start", len(body)) & 0xFFFFFFFF

@@ -5,14 +5,12 @@ import json
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
-
-from leanseg.packages import Package
-from leanseg.packages.errors import CorruptPackageError, UnsafePackageError
 from tests.hostile.json_mutations import mutated_json
 from tests.hostile.mutations import MEGABYTE, damaged, flipped, zeros_deflated
 from tests.hostile.package_contents import (
@@ -27,6 +25,9 @@ from tests.hostile.package_contents import (
     zip_bytes,
 )
 from tests.hostile.trial import Family, Trial, WrongError
+
+from leanseg.packages import Package
+from leanseg.packages.errors import CorruptPackageError, UnsafePackageError
 
 _ALLOWANCE = 48 * MEGABYTE
 
@@ -74,7 +75,9 @@ def _sound(random: Random, folder: Path) -> Trial:
             entry.method = {"stored": 0, "deflated": 8, "mixed": random.choice((0, 8))}[kind]
             entry.attributes = random.choice((0, 0o100644 << 16, 0o100600 << 16, 32))
         comment = random.choice((b"", b"made elsewhere", bytes(1000)))
-        (path := folder / "model.zip").write_bytes(random.choice((b"", b"", b"#!/bin/sh\n")) + zip_bytes(entries, comment=comment))
+        (path := folder / "model.zip").write_bytes(
+            random.choice((b"", b"", b"#!/bin/sh\n")) + zip_bytes(entries, comment=comment)
+        )
     return reading(path, sound=True, expected=files)
 
 
@@ -88,10 +91,11 @@ def _zip_bytes(random: Random, folder: Path) -> Trial:
 
 
 _NAMES = (
-    "../card.md", "../../etc/passwd", "/etc/passwd", "folder/card.md", "card.md/", "..\\card.md", "C:\\card.md", "C:card.md", "card.md\0.exe", "\0",
-    "", ".", "..", ".hidden.md", "~/card.md", "card .md", "card.md ", "CARD.MD", "cаrd.md", "card.md:stream", "con.txt", "a" * 101 + ".md",
-    "a" * 60_000, "\n.md", "-rf.md", "$(id).md", "card.md;1", "é.md", "\u202egnp.md", "manifest.json", "model.onnx", "plan.json", "x.py", "x.pkl", "x.so",
-    "x.pt", "x", "model.onnx.data", "x.bin", "x.xml", "x.json",
+    "../card.md", "../../etc/passwd", "/etc/passwd", "folder/card.md", "card.md/", "..\\card.md", "C:\\card.md",
+    "C:card.md", "card.md\0.exe", "\0", "", ".", "..", ".hidden.md", "~/card.md", "card .md", "card.md ", "CARD.MD",
+    "cаrd.md", "card.md:stream", "con.txt", "a" * 101 + ".md", "a" * 60_000, "\n.md", "-rf.md", "$(id).md",
+    "card.md;1", "é.md", "\u202egnp.md", "manifest.json", "model.onnx", "plan.json", "x.py", "x.pkl", "x.so", "x.pt",
+    "x", "model.onnx.data", "x.bin", "x.xml", "x.json",
 )  # fmt: skip
 
 
@@ -118,20 +122,48 @@ def _zip_lies(random: Random, folder: Path) -> Trial:
     entries, ending = entries_of(files, random.choice((0, 8))), {}
     for _ in range(random.choice((1, 1, 2, 4))):
         entry = random.choice(entries)
-        lie = random.choice(("crc", "packed_size", "size", "local_size", "offset", "attributes", "flags", "method", "extra", "version", "hidden", "twice", "ending"))
-        number = random.choice((0, 1, 2, 100, 0xFFFF, 0x10000, 2**31 - 1, 2**31, 0xFFFFFFFE, 0xFFFFFFFF, random.randrange(2**32)))
+        lie = random.choice(
+            (
+                "crc",
+                "packed_size",
+                "size",
+                "local_size",
+                "offset",
+                "attributes",
+                "flags",
+                "method",
+                "extra",
+                "version",
+                "hidden",
+                "twice",
+                "ending",
+            )
+        )
+        number = random.choice(
+            (0, 1, 2, 100, 0xFFFF, 0x10000, 2**31 - 1, 2**31, 0xFFFFFFFE, 0xFFFFFFFF, random.randrange(2**32))
+        )
         if lie == "ending":
             ending[random.choice(("count", "directory_size", "directory_start"))] = number
         elif lie == "twice":
             entries.insert(random.randrange(len(entries) + 1), Entry(entry.name, random.choice((entry.data, b"other"))))
         elif lie == "attributes":
-            entry.attributes = random.choice((0o120777, 0o040755, 0o020666, 0o060660, 0o010644, 0o140755, 0)) << 16 | random.choice((0, 16))
+            entry.attributes = random.choice(
+                (0o120777, 0o040755, 0o020666, 0o060660, 0o010644, 0o140755, 0)
+            ) << 16 | random.choice((0, 16))
         elif lie == "flags":
             entry.flags = random.choice((1, 8, 0x20, 0x40, 0x41, 0x800, 0x2000, random.randrange(65536)))
         elif lie == "method":
             entry.method = random.choice((1, 6, 9, 12, 14, 93, 95, 97, 98, 99, random.randrange(65536)))
         elif lie == "extra":
-            entry.extra = random.choice((struct.pack("<2H2Q", 1, 16, number, number), struct.pack("<2HQ", 1, 8, 2**63), struct.pack("<2H", 1, 500), random.randbytes(7), b"\1\0\0\0"))
+            entry.extra = random.choice(
+                (
+                    struct.pack("<2H2Q", 1, 16, number, number),
+                    struct.pack("<2HQ", 1, 8, 2**63),
+                    struct.pack("<2H", 1, 500),
+                    random.randbytes(7),
+                    b"\1\0\0\0",
+                )
+            )
             entry.size = random.choice((None, 0xFFFFFFFF))
         elif lie == "version":
             entry.version = random.choice((0, 45, 46, 63, 255))
@@ -145,12 +177,18 @@ def _zip_lies(random: Random, folder: Path) -> Trial:
 
 def _zip_bombs(random: Random, folder: Path) -> Trial:
     """Members that grow a thousandfold, share their bytes, contain one another, or are very many."""
-    kind = random.choice(("grows", "grows and says so", "overlap", "nested", "text", "many", "many empty", "zip64 many"))
+    kind = random.choice(
+        ("grows", "grows and says so", "overlap", "nested", "text", "many", "many empty", "zip64 many")
+    )
     files = contents()
     if kind in {"grows", "grows and says so"}:
         megabytes = random.choice((16, 64, 512))
         packed = zeros_deflated(16) * (megabytes // 16) + zlib.compressobj(9, zlib.DEFLATED, -15).flush()
-        told = megabytes * MEGABYTE if kind == "grows and says so" else random.choice((len(packed), 50 * len(packed), 99 * len(packed)))
+        told = (
+            megabytes * MEGABYTE
+            if kind == "grows and says so"
+            else random.choice((len(packed), 50 * len(packed), 99 * len(packed)))
+        )
         facts = manifest(files)
         facts["files"]["x.bin"] = {"sha256": "0" * 64, "bytes": told}
         entries = entries_of(files | {"manifest.json": json.dumps(facts).encode()})
@@ -158,14 +196,27 @@ def _zip_bombs(random: Random, folder: Path) -> Trial:
     elif kind == "text":
         name = random.choice(("manifest.json", "plan.json", "card.md"))
         text = b" " * random.choice((10**6, 10**6 + 1, 4 * 10**6)) + files.get(name, b"{}")
-        entries = entries_of(with_manifest(files | {name: text}) if name != "manifest.json" else files | {name: text}, 8)
+        entries = entries_of(
+            with_manifest(files | {name: text}) if name != "manifest.json" else files | {name: text}, 8
+        )
     elif kind == "overlap":
         inner = Entry(b"x0.bin", bytes(8 * MEGABYTE), 8)
         every = {f"x{i}.bin": bytes(8 * MEGABYTE) for i in range(40)}
         facts = manifest(files | {"x0.bin": every["x0.bin"]})
-        facts["files"] |= {name: facts["files"]["x0.bin"] for name in every}
+        facts["files"] |= dict.fromkeys(every, facts["files"]["x0.bin"])
         entries = [inner, *entries_of(files | {"manifest.json": json.dumps(facts).encode()})]
-        entries += [Entry(name.encode(), bytes(8 * MEGABYTE), 8, packed=b"", packed_size=len(zlib.compress(bytes(8 * MEGABYTE), 9)) - 6, offset=0) for name in every if name != "x0.bin"]
+        entries += [
+            Entry(
+                name.encode(),
+                bytes(8 * MEGABYTE),
+                8,
+                packed=b"",
+                packed_size=len(zlib.compress(bytes(8 * MEGABYTE), 9)) - 6,
+                offset=0,
+            )
+            for name in every
+            if name != "x0.bin"
+        ]
     elif kind == "nested":
         inner = zip_bytes(entries_of({"a.zip": _nested(4)}, 8))
         entries = entries_of(with_manifest(files | {random.choice(("a.zip", "a.bin")): inner}))
@@ -186,20 +237,29 @@ def _nested(depth: int) -> bytes:
 def _many_members(random: Random, folder: Path, kind: str) -> Trial:
     count = random.choice((65, 66, 5000, 65_535, 200_000))
     record = _directory_record()
-    directory = record * count if kind != "many" else b"".join(record.replace(b"00000000", b"%08d" % i) for i in range(count))
+    directory = (
+        record * count if kind != "many" else b"".join(record.replace(b"00000000", b"%08d" % i) for i in range(count))
+    )
     body = zip_bytes(entries_of(with_manifest(contents())))[:-22]
     total = min(count, 0xFFFF)
     ending = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, total, total, min(len(directory), 0xFFFFFFFF), len(body), 0)
     if kind == "zip64 many":
         start = len(body) + len(directory)
         record64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(directory), len(body))
-        ending = record64 + struct.pack("<4sLQL", b"PK\6\7", 0, start, 1) + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+        ending = (
+            record64
+            + struct.pack("<4sLQL", b"PK\6\7", 0, start, 1)
+            + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+        )
     (path := folder / "model.zip").write_bytes(body + directory + ending)
     return reading(path)
 
 
 def _directory_record() -> bytes:
-    return zip_bytes([Entry(b"00000000", b"")]).partition(b"PK\1\2")[1:][0] + zip_bytes([Entry(b"00000000", b"")]).partition(b"PK\1\2")[2][:-22]
+    return (
+        zip_bytes([Entry(b"00000000", b"")]).partition(b"PK\1\2")[1:][0]
+        + zip_bytes([Entry(b"00000000", b"")]).partition(b"PK\1\2")[2][:-22]
+    )
 
 
 def _folder_things(random: Random, folder: Path) -> Trial:
@@ -207,36 +267,36 @@ def _folder_things(random: Random, folder: Path) -> Trial:
     files = with_manifest(contents())
     path = save_folder(folder / "package", files)
     (folder / "secret").write_bytes(files["card.md"])
-    name = random.choice([*files, "extra.bin", "extra.md", ".hidden", "a\udc80.bin", "é.md"])
-    target = path / name
-    kind = random.choice(("link", "dangling", "loop", "pipe", "folder", "device", "missing", "empty", "extra", "many", "hard link", "sparse"))
-    if target.exists() and kind not in {"extra", "many"}:
-        target.unlink()
-    if kind == "link":
-        target.symlink_to(folder / "secret")
-    elif kind == "dangling":
-        target.symlink_to("nothing")
-    elif kind == "loop":
-        target.symlink_to(name)
-    elif kind == "pipe":
-        os.mkfifo(target)
-    elif kind == "folder":
-        target.mkdir()
-    elif kind == "device":
-        target.symlink_to("/dev/zero")
-    elif kind == "empty":
-        target.touch()
-    elif kind == "extra":
-        (path / random.choice(("start.py", "x.pkl", "x.so", "x.bin", "model.onnx.data", "__init__.py"))).write_bytes(b"x")
+    target = path / random.choice([*files, "extra.bin", "extra.md", ".hidden", "a\udc80.bin", "é.md"])
+    kind = random.choice(("missing", "extra", "many", *_THINGS, *_THINGS))
+    if kind == "extra":
+        name = random.choice(("start.py", "x.pkl", "x.so", "x.bin", "model.onnx.data", "__init__.py"))
+        (path / name).write_bytes(b"x")
     elif kind == "many":
         for number in range(random.choice((10, 1000))):
             (path / f"{number}.bin").touch()
-    elif kind == "hard link":
-        os.link(folder / "secret", target)
-    elif kind == "sparse":
-        with target.open("wb") as file:
-            file.truncate(random.choice((10**6, 10**9, 10**11)))
+    else:
+        target.unlink(missing_ok=True)
+        _THINGS.get(kind, lambda *_: None)(random, target)
     return reading(path)
+
+
+def _sparse(random: Random, target: Path) -> None:
+    with target.open("wb") as file:
+        file.truncate(random.choice((10**6, 10**9, 10**11)))
+
+
+_THINGS: dict[str, Callable[[Random, Path], object]] = {
+    "link": lambda _, target: target.symlink_to("../secret"),
+    "dangling": lambda _, target: target.symlink_to("nothing"),
+    "loop": lambda _, target: target.symlink_to(target.name),
+    "device": lambda _, target: target.symlink_to("/dev/zero"),
+    "hard link": lambda _, target: target.hardlink_to(target.parent.parent / "secret"),
+    "pipe": lambda _, target: os.mkfifo(target),
+    "folder": lambda _, target: target.mkdir(),
+    "empty": lambda _, target: target.touch(),
+    "sparse": _sparse,
+}
 
 
 def _manifests(random: Random, folder: Path) -> Trial:
@@ -254,14 +314,16 @@ def _plans(random: Random, folder: Path) -> Trial:
 
 
 def _cards(random: Random, folder: Path) -> Trial:
-    card = random.choice((b"\xff\xfe", b"\0" * 100, "# é".encode("utf-16"), b"<script>alert(1)</script>", random.randbytes(100), b""))
+    card = random.choice(
+        (b"\xff\xfe", b"\0" * 100, "# é".encode("utf-16"), b"<script>alert(1)</script>", random.randbytes(100), b"")
+    )
     return reading(save_folder(folder / "package", with_manifest(contents(card__md=damaged(random, card)))))
 
 
 _SAFE_HEADERS: tuple[Any, ...] = (
     {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}},
-    {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "b": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}},
-    {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "b": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}},
+    {name: {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} for name in "ab"},
+    {name: {"dtype": "F32", "shape": [2], "data_offsets": [at, at + 8]} for name, at in (("a", 0), ("b", 4))},
     {"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}},
     {"a": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}},
     {"a": {"dtype": "F32", "shape": [-2], "data_offsets": [0, 8]}},
@@ -278,13 +340,8 @@ _SAFE_HEADERS: tuple[Any, ...] = (
     {"a": {"dtype": "U64", "shape": [1], "data_offsets": [0, 8]}},
     {"a": {"dtype": "X99", "shape": [2], "data_offsets": [0, 8]}},
     {"a": {"dtype": "F32", "shape": "2", "data_offsets": [0, 8]}},
-    {"a": {"dtype": "F32", "shape": [1] * 100, "data_offsets": [0, 4]}},
-    {"__metadata__": {"x": 1}},
-    {"__metadata__": {"x": "y"}},
-    {"": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}},
-    {},
-    [],
-    None,
+    {"a": {"dtype": "F32", "shape": [1] * 100, "data_offsets": [0, 4]}}, {"__metadata__": {"x": 1}},
+    {"__metadata__": {"x": "y"}}, {"": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, {}, [], None,
 )  # fmt: skip
 
 
@@ -310,7 +367,13 @@ def _unsafe(random: Random, folder: Path) -> Trial:
     name = random.choice(("../secret.md", str(secret), "..\\secret.md", "folder/../../secret.md", "card.md"))
     link = name == "card.md"
     entries = [entry for entry in entries_of(files) if entry.name != b"card.md" or not link]
-    entries.append(Entry(name.encode(), str(secret).encode() if link else b"overwritten", attributes=(0o120777 if link else 0o100644) << 16))
+    entries.append(
+        Entry(
+            name.encode(),
+            str(secret).encode() if link else b"overwritten",
+            attributes=(0o120777 if link else 0o100644) << 16,
+        )
+    )
     (path := folder / "model.zip").write_bytes(zip_bytes(entries))
 
     def judge(_: Any) -> str:

@@ -7,11 +7,12 @@ import warnings
 from pathlib import Path
 from random import Random
 
-from leanseg.errors import InputError
 from tests.hostile.trial import MEGABYTE, Family, Trial, WrongError
 
+from leanseg.errors import InputError
 
-def _planted(run):  # noqa: ANN001, ANN202
+
+def _planted(run):
     def make(random: Random, folder: Path) -> Trial:
         (folder / "input").write_bytes(random.randbytes(8))
         return Trial(run=lambda: run(folder), allowance=64 * MEGABYTE)

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+from tests.hostile.package_contents import TILE
 
 from leanseg.packages.graphs.graph import Tensor
 from leanseg.packages.graphs.operators import results
 from leanseg.packages.graphs.protobuf import MalformedModelError
-from tests.hostile.package_contents import TILE
 
 Shape = tuple[int, ...]
 _LARGEST = 200_000  # numbers in a tensor: the point is which parameters, not how many numbers
@@ -154,18 +154,51 @@ def _pooling(builder: _Builder) -> None:
 def _resize(builder: _Builder) -> None:
     random = builder.random
     mode = random.choice(("nearest", "linear"))
-    attributes = {"mode": mode, "coordinate_transformation_mode": random.choice(("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"))}
+    attributes = {
+        "mode": mode,
+        "coordinate_transformation_mode": random.choice(
+            ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
+        ),
+    }
     if mode == "nearest":
         attributes["nearest_mode"] = random.choice(("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"))
     rank = len(builder.shape)
     if random.random() < 0.5:
-        builder.add("Resize", "", builder.constant([random.choice((1.0, 1.0, 2.0, 0.5, 1.3)) for _ in range(rank)], np.float32), **attributes)
+        builder.add(
+            "Resize",
+            "",
+            builder.constant([random.choice((1.0, 1.0, 2.0, 0.5, 1.3)) for _ in range(rank)], np.float32),
+            **attributes,
+        )
     else:
-        builder.add("Resize", "", "", builder.constant([random.choice((size, size, 1, 7)) for size in builder.shape]), **attributes)
+        builder.add(
+            "Resize",
+            "",
+            "",
+            builder.constant([random.choice((size, size, 1, 7)) for size in builder.shape]),
+            **attributes,
+        )
 
 
 def _alone(builder: _Builder) -> None:
-    operator = builder.random.choice(("Relu", "LeakyRelu", "Sigmoid", "Tanh", "Elu", "HardSigmoid", "Softplus", "Erf", "Abs", "Exp", "Floor", "Selu", "Celu", "HardSwish"))
+    operator = builder.random.choice(
+        (
+            "Relu",
+            "LeakyRelu",
+            "Sigmoid",
+            "Tanh",
+            "Elu",
+            "HardSigmoid",
+            "Softplus",
+            "Erf",
+            "Abs",
+            "Exp",
+            "Floor",
+            "Selu",
+            "Celu",
+            "HardSwish",
+        )
+    )
     attributes = {"alpha": builder.random.choice((0.01, 1.0, -2.0))} if operator in {"LeakyRelu", "Elu"} else {}
     builder.add(operator, **attributes)
 
@@ -271,7 +304,9 @@ def _repeat(builder: _Builder) -> None:
     if random.random() < 0.5:
         builder.add("Tile", builder.constant([random.choice((1, 1, 1, 2)) for _ in builder.shape]))
     else:
-        builder.add("Expand", builder.constant([random.choice((3, 1)) if size == 1 else size for size in builder.shape]))
+        builder.add(
+            "Expand", builder.constant([random.choice((3, 1)) if size == 1 else size for size in builder.shape])
+        )
 
 
 def _gather(builder: _Builder) -> None:
@@ -288,6 +323,7 @@ def _product(builder: _Builder) -> None:
 
 
 _STEPS: tuple[Callable[[_Builder], None], ...] = (
-    _convolution, _convolution, _convolution, _transposed, _transposed, _pooling, _pooling, _resize, _resize, _alone, _softmax, _pair, _normalisation,
-    _padding, _join, _split, _slice, _transpose, _reshape, _reduce, _repeat, _gather, _product,
+    _convolution, _convolution, _convolution, _transposed, _transposed, _pooling, _pooling, _resize, _resize, _alone,
+    _softmax, _pair, _normalisation, _padding, _join, _split, _slice, _transpose, _reshape, _reduce, _repeat,
+    _gather, _product,
 )  # fmt: skip

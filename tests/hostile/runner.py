@@ -21,7 +21,9 @@ from typing import Any
 
 from tests.hostile.trial import Family
 
-LONGEST = 5.0  # seconds that leanseg may take for one input
+LONGEST = 5.0  # seconds that leanseg may take for one input: of work, or waiting for something
+_STARVED = 12  # times as long may pass while others have the processor
+_STILL = 2.0  # seconds without any work after which a process that does not run is waiting for something
 _LONGEST_MAKING = 60.0  # ... and the suite to make it, or a worker to start
 _ROOT = Path(__file__).resolve().parents[2]
 _COPIED = 16 << 20  # larger files of a failing input are not kept: it can be made again from its seed
@@ -38,12 +40,16 @@ class Ask:
 
 @dataclass(frozen=True)
 class Met:
-    """What became of one input. failed: the kind of failure, or None. grown: bytes of resident memory."""
+    """What became of one input.
+
+    seconds: of wall time; work: of processor time. grown: bytes of resident memory. failed: the kind of failure.
+    """
 
     ask: Ask
     hash: str
     outcome: str
     seconds: float = 0.0
+    work: float = 0.0
     grown: int = 0
     failed: str | None = None
     message: str = ""
@@ -66,14 +72,14 @@ class Tally:
         self.asked += 1
         self.hashes.add(met.hash)
         self.outcomes[met.ask.family, met.outcome] += 1
-        self.slowest = sorted([*self.slowest, met], key=lambda one: -one.seconds)[:10]
+        self.slowest = sorted([*self.slowest, met], key=lambda one: -one.work)[:10]
         self.largest = sorted([*self.largest, met], key=lambda one: -one.grown)[:10]
         if met.failed:
             self.failures.append(met)
 
 
 def shared_out(families: Sequence[Family], inputs: int) -> Iterator[tuple[Family, int]]:
-    """Yield how many of `inputs` each family gets: by its share, at least one, exactly `inputs` together if possible."""
+    """Yield how many of `inputs` each family gets: by its share, at least one, `inputs` together if possible."""
     left, shares = inputs, sum(family.share for family in families)
     for family in families:
         count = max(1, round(left * family.share / shares))
@@ -134,6 +140,42 @@ def _surely(worker: "Worker", ask: Ask) -> tuple[Met, bool]:
     return (again, True) if again.failed is None else (again, False)
 
 
+class _Patience:
+    """Whether to wait on for a process that has been given time enough.
+
+    Only if others had the processor instead, or if somebody has stopped it for a while to have the machine quiet.
+    """
+
+    def __init__(self, process: int, longest: float) -> None:
+        self._process = process
+        self._longest = longest
+        self._begun = self._moved = self._asked = time.monotonic()
+        self._start = self._last = self._work()
+
+    def __call__(self) -> bool:
+        """Tell whether to wait another moment."""
+        now, work, state = time.monotonic(), self._work(), self._facts()[0]
+        if state in "Tt":  # stopped
+            self._begun += now - self._asked
+        if work > self._last or state in "RTt":
+            self._last, self._moved = work, now
+        self._asked = now
+        spent, waited = work - self._start, now - self._begun
+        still = min(_STILL, self._longest)
+        return spent < self._longest and now - self._moved < still and waited < _STARVED * self._longest
+
+    def _work(self) -> float:
+        fields = self._facts()[11:13]  # utime and stime of proc(5), in ticks
+        return sum(map(int, fields)) / os.sysconf("SC_CLK_TCK")
+
+    def _facts(self) -> list[str]:
+        try:
+            text = Path(f"/proc/{self._process}/stat").read_text(encoding="utf-8")
+        except OSError:
+            return ["X", *["0"] * 20]
+        return text.rpartition(")")[2].split()
+
+
 class Worker:
     """A process that meets inputs one by one, and is started anew when it dies or has to be killed."""
 
@@ -183,14 +225,17 @@ class Worker:
             )
         return self._process
 
-    def _line(self, patience: float) -> dict[str, Any] | None:
+    def _line(self, seconds: float) -> dict[str, Any] | None:
         """Return the next answer, None if it does not come in time. Raises EOFError when the process has died."""
-        until = time.monotonic() + patience
+        until, longer = time.monotonic() + seconds, _Patience(self._process.pid, seconds)
         out = self._process.stdout.fileno()
         while b"\n" not in self._pending:
             left = until - time.monotonic()
-            if left <= 0 or not select.select([out], [], [], left)[0]:
-                return None
+            if not select.select([out], [], [], max(0.0, left))[0]:
+                if not longer():
+                    return None
+                until = time.monotonic() + 0.5
+                continue
             block = os.read(out, 1 << 16)
             if not block:
                 raise EOFError

@@ -12,7 +12,6 @@ from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
-
 from tests.hostile.mutations import members, with_fields
 
 DTYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
@@ -47,7 +46,9 @@ class Picture:
     affine: NDArray[np.float64]
 
 
-def picture(random: Random, *, dimensions: tuple[int, ...] = (2, 3, 3, 3, 4), dtypes: tuple[str, ...] = DTYPES) -> Picture:
+def picture(
+    random: Random, *, dimensions: tuple[int, ...] = (2, 3, 3, 3, 4), dtypes: tuple[str, ...] = DTYPES
+) -> Picture:
     """Draw an image: any type and byte order, one of the 48 orientations, oblique or not, anisotropic or not."""
     dtype = np.dtype(random.choice(dtypes)).newbyteorder(random.choice("<>"))
     sizes = [random.choice((1, 2, 3, 5, 8, 13)) for _ in range(random.choice(dimensions))]
@@ -78,7 +79,8 @@ def _voxels(random: Random, sizes: list[int], dtype: np.dtype) -> NDArray[np.gen
 
 
 def _rotation(random: Random) -> NDArray[np.float64]:
-    vector = np.array([random.gauss(0, 1) for _ in range(4)]) + [random.choice((0, 5)), 0, 0, 0]
+    vector = np.array([random.uniform(-1, 1) for _ in range(4)])
+    vector[0] += random.choice((0, 5))  # a large scalar part makes a small angle
     if np.linalg.norm(vector) < 1e-6:
         return np.eye(3)
     a, b, c, d = vector / np.linalg.norm(vector)
@@ -178,11 +180,13 @@ def _extensions(random: Random, order: str) -> bytes:
 def gzipped(random: Random, content: bytes) -> bytes:
     """Return `content` in a sound gzip file of one or several members."""
     simple = gzip.compress(content, random.choice((0, 1, 6, 9)), mtime=0)
-    return random.choice((lambda: simple, lambda: simple, lambda: members(random, content), lambda: with_fields(random, content)))()
+    return random.choice(
+        (lambda: simple, lambda: simple, lambda: members(random, content), lambda: with_fields(random, content))
+    )()
 
 
 def meta_lines(random: Random, shown: Picture, packed: int | None) -> list[str]:
-    """Return the lines of a MetaImage header but the last one. packed: bytes of compressed voxels, None if they are not."""
+    """Return the lines of a MetaImage header but the last one. packed: bytes of the voxels, None if not compressed."""
     count = shown.stored.ndim
     lps = np.diag([-1.0, -1, 1, 1]) @ shown.affine
     spacing = np.linalg.norm(lps[:3, :3], axis=0)

@@ -4,7 +4,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,7 +29,8 @@ class Trial:
     run: what leanseg does with it. judge: looks at what `run` returned, raises WrongError, and may return a word for
     the table ("read" unless it does). sound: leanseg must take it. allowance: bytes by which the resident memory may
     grow. described: what is not in the files but belongs to the input, such as the size of a disk. outputs: names in
-    the folder that `run` may write when it ends well. cleanup: called whatever happened.
+    the folder that `run` may write when it ends well. changes: names that change by themselves. cleanup: is called
+    whatever happened.
     """
 
     run: Callable[[], Any]
@@ -38,8 +39,8 @@ class Trial:
     allowance: int = 96 * MEGABYTE
     described: str = ""
     outputs: tuple[str, ...] = ()
-    allowed: tuple[type[Exception], ...] = field(default=())
-    cleanup: Callable[[], None] = lambda: None
+    changes: tuple[str, ...] = ()
+    cleanup: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _entries(folder: Path, root: Path) -> Iterator[tuple[str, str]]:
             yield name, "folder"
             yield from _entries(path, root)
         elif stat.S_ISLNK(kind):
-            yield name, f"link to {os.readlink(path)}"
+            yield name, f"link to {path.readlink()}"
         elif stat.S_ISREG(kind):
             yield name, f"{facts.st_size} {_hash(path)}"
         else:

@@ -35,7 +35,7 @@ def answer(title: str, seed: int, index: int, folder: Path, ready: Callable[[str
     """Make one input in `folder`, hand it to leanseg and return what became of it. `ready` is told the input's hash."""
     try:
         trial = family_named(title).make(random.Random(f"{seed} {title} {index}"), folder)
-    except Exception:
+    except Exception:  # noqa: BLE001  (told to the other process, which goes on)
         ready("")
         return {"outcome": "FAILED: the harness", "failed": "the harness", "message": traceback.format_exc()[-6000:]}
     try:
@@ -47,46 +47,58 @@ def answer(title: str, seed: int, index: int, folder: Path, ready: Callable[[str
 
 
 def _met(trial: Trial, folder: Path, before: dict[str, str]) -> dict[str, object]:
-    from leanseg.errors import LeansegError
-
-    result, error, shown = None, None, []
+    result, error = None, None
     gc.collect(0)
     start_memory = _start_of_memory()
-    start = time.perf_counter()
+    start, start_work = time.perf_counter(), time.process_time()
     faulthandler.dump_traceback_later(_TELL_WHERE)
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")
         try:
             result = trial.run()
-        except (Exception, SystemExit, KeyboardInterrupt) as raised:
+        except (Exception, SystemExit, KeyboardInterrupt) as raised:  # noqa: BLE001  (whatever it is, it is judged)
             error = raised
     faulthandler.cancel_dump_traceback_later()
-    seconds = time.perf_counter() - start
+    seconds, work = time.perf_counter() - start, time.process_time() - start_work
     grown = _field("VmHWM") - start_memory
-    found = {"seconds": round(seconds, 4), "grown": grown}
+    found = {"seconds": round(seconds, 4), "work": round(work, 4), "grown": grown}
     try:
-        if error is None:
-            _refuse_leftovers(before, snapshot(folder), trial.outputs)
-            found["outcome"] = f"taken: {trial.judge(result) or 'read'}"
-        elif isinstance(error, (LeansegError, *trial.allowed)):
-            _refuse_leftovers(before, snapshot(folder), ())
-            _refuse_silence(error)
-            if trial.sound:
-                raise WrongError("sound input refused", str(error))
-            found["outcome"] = f"refused: {type(error).__name__}"
-            found["said"] = str(error)[:2000]
-        else:
-            text = "".join(traceback.format_exception(error))[-6000:]
-            raise WrongError("foreign exception", text)
+        after = snapshot(folder)
+        found["outcome"] = (
+            _taken(trial, result, before, after) if error is None else _refused(trial, error, before, after)
+        )
         _refuse_warnings(shown)
-        if grown > trial.allowance:
-            raise WrongError("memory", f"grew by {grown / 1e6:.0f} MB, {trial.allowance / 1e6:.0f} MB allowed")
+        _refuse_growth(trial, grown)
     except WrongError as wrong:
         found |= {"outcome": f"FAILED: {wrong.kind}", "failed": wrong.kind, "message": str(wrong)}
-    except Exception:
+    except Exception:  # noqa: BLE001  (of the suite, not of leanseg)
         text = traceback.format_exc()[-6000:]
         found |= {"outcome": "FAILED: the judge", "failed": "the judge", "message": text}
     return found
+
+
+def _taken(trial: Trial, result: object, before: dict[str, str], after: dict[str, str]) -> str:
+    _refuse_leftovers(before, after, (*trial.outputs, *trial.changes))
+    return f"taken: {trial.judge(result) or 'read'}"
+
+
+def _refused(trial: Trial, error: BaseException, before: dict[str, str], after: dict[str, str]) -> str:
+    from leanseg.errors import LeansegError
+
+    if isinstance(error, WrongError):
+        raise error
+    if not isinstance(error, LeansegError):
+        raise WrongError("foreign exception", "".join(traceback.format_exception(error))[-6000:])
+    _refuse_leftovers(before, after, trial.changes)
+    _refuse_silence(error)
+    if trial.sound:
+        raise WrongError("sound input refused", str(error))
+    return f"refused: {type(error).__name__}"
+
+
+def _refuse_growth(trial: Trial, grown: int) -> None:
+    if grown > trial.allowance:
+        raise WrongError("memory", f"grew by {grown / 1e6:.0f} MB, {trial.allowance / 1e6:.0f} MB allowed")
 
 
 def _refuse_leftovers(before: dict[str, str], after: dict[str, str], outputs: tuple[str, ...]) -> None:

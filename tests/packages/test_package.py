@@ -334,3 +334,26 @@ def test_weights_that_numpy_cannot_hold_are_refused(package, facts):
     admit(package, "model.safetensors")
     with pytest.raises(CorruptPackageError, match="not a safetensors file"):
         Package.read(package.path).weights()
+
+
+def test_a_file_that_vanishes_is_a_corrupt_package(package):
+    found = Package.read(package.path)
+    (package.path / "card.md").unlink()
+    with pytest.raises(CorruptPackageError, match=r"card\.md cannot be read"):
+        found.card()
+
+
+def test_a_plan_that_changes_after_it_was_verified_is_not_followed(package, monkeypatch):
+    from leanseg.packages import package as module
+
+    verify = module._verify
+
+    def verified(store, manifest, name):
+        verify(store, manifest, name)
+        if name == "plan.json":
+            path = store.path / name
+            path.write_text(path.read_text().replace("shades", "shadow"))
+
+    monkeypatch.setattr(module, "_verify", verified)
+    with pytest.raises(CorruptPackageError, match=r"plan\.json changed while it was in use"):
+        Package.read(package.path)

@@ -12,6 +12,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,11 +24,13 @@ from leanseg.volumes import (
     read_header,
     read_labels,
     read_volume,
+    reading,
     stem_of,
     suffix_of,
 )
 from leanseg.volumes.errors import (
     CannotReadError,
+    ChangedFileError,
     EmptyFileError,
     GeometryMismatchError,
     ImpossibleSizeError,
@@ -357,3 +360,35 @@ def test_importing_the_room_imports_nothing_heavy():
         "sys.exit(str(heavy) if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_file_that_is_written_to_between_header_and_voxels_is_not_read(tmp_path, monkeypatch, suffix):
+    path = saved(tmp_path / f"a{suffix}", np.zeros((2, 2, 2), np.uint8))
+    other = saved(tmp_path / f"b{suffix}", np.ones((2, 2, 2), np.uint8), np.diag([2.0, 2, 2, 1])).read_bytes()
+    os.utime(path, (1, 1))
+    check = reading._check_cap
+
+    def written_to(*arguments):
+        path.write_bytes(other)
+        return check(*arguments)
+
+    monkeypatch.setattr(reading, "_check_cap", written_to)
+    with pytest.raises(ChangedFileError, match="changed while it was read"):
+        read_volume(path)
+
+
+def test_a_header_that_is_replaced_after_it_was_read_is_noticed(tmp_path, monkeypatch):
+    image = sitk.GetImageFromArray(np.zeros((2, 2, 2), np.uint8))
+    sitk.WriteImage(image, tmp_path / "a.mhd")
+    header = (tmp_path / "a.mhd").read_bytes()
+    check = reading._check_cap
+
+    def replaced(*arguments):
+        (tmp_path / "new").write_bytes(header.replace(b"ElementSpacing = 1", b"ElementSpacing = 2"))
+        (tmp_path / "new").replace(tmp_path / "a.mhd")
+        return check(*arguments)
+
+    monkeypatch.setattr(reading, "_check_cap", replaced)
+    with pytest.raises(ChangedFileError, match=r"a\.mhd"):
+        read_volume(tmp_path / "a.mhd")

@@ -6,6 +6,7 @@ to `COMMANDS`. What goes wrong is explained in one place, `cli/failures.py`.
 
 import importlib
 import inspect
+import io
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -19,6 +20,8 @@ COMMANDS = ("info", "check", "split", "plan", "train", "predict", "evaluate", "e
 
 def main() -> None:
     """Run the command line with the arguments of this process, and exit with its code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name in an old encoding is no text, but is shown all the same
+        sys.stdout.reconfigure(errors="backslashreplace")
     with explained():
         application = _application(sys.argv[1:])
         try:

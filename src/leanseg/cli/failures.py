@@ -94,7 +94,7 @@ def _report(error: Exception) -> Path | None:
     """Write the traceback where it can be sent from; None where even that is not possible."""
     try:
         handle, name = tempfile.mkstemp(prefix="leanseg-report-", suffix=".txt")
-        with os.fdopen(handle, "w", encoding="utf-8") as report:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as report:
             report.write(f"leanseg {' '.join(sys.argv[1:])}\nPython {sys.version}\n\n")
             report.writelines(traceback.format_exception(error))
     except OSError:

@@ -13,6 +13,7 @@ from leanseg.datasets.parallel import in_order, workers_for
 from leanseg.datasets.splits import FEWEST_FOLDS
 from leanseg.datasets.subjects import cases_without_subject
 from leanseg.datasets.targets import Targets
+from leanseg.errors import refused_by_system
 from leanseg.progress import Progress
 
 __all__ = ["CheckReport", "Problem", "check_dataset"]
@@ -63,6 +64,7 @@ class CheckReport(BaseModel):
         return self.errors == 0
 
 
+@refused_by_system()
 def check_dataset(dataset: Dataset, progress: Progress | None = None) -> CheckReport:
     """Read every file of every case and report all problems; none stops the others.
 

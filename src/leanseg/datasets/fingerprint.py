@@ -11,14 +11,14 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from leanseg.datasets.cache_folder import cache_folder
 from leanseg.datasets.cases import Case, Dataset, NoCasesError
 from leanseg.datasets.intensities import percentiles, pooled
 from leanseg.datasets.measurement import Measurement, Spacing, Triple, measure
 from leanseg.datasets.parallel import in_order, workers_for
-from leanseg.errors import InputError
+from leanseg.errors import InputError, refused_by_system
 from leanseg.progress import Progress
 from leanseg.storage import CannotWriteError, write_text
 from leanseg.volumes import files_of
@@ -95,6 +95,7 @@ class Fingerprint(BaseModel):
     cases: tuple[CaseFingerprint, ...]
 
 
+@refused_by_system()
 def fingerprint(dataset: Dataset, progress: Progress | None = None, cache: Path | None = None) -> Fingerprint:
     """Return the fingerprint of the labelled cases of `dataset`.
 
@@ -148,7 +149,7 @@ def _content(dataset: Dataset, cases: Sequence[str]) -> str:
 def _cached(file: Path, content: str) -> Fingerprint | None:
     try:
         found = Fingerprint.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError):
+    except (OSError, ValueError):  # also what pydantic says of a damaged file
         return None
     return found if found.content == content else None
 

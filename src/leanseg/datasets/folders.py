@@ -8,7 +8,7 @@ from leanseg.datasets.labels import LARGEST_VALUE, count_values
 from leanseg.datasets.parallel import in_order, workers_for
 from leanseg.datasets.scans import MissingChannelError, find_cases
 from leanseg.datasets.subjects import with_table
-from leanseg.errors import InputError
+from leanseg.errors import InputError, refused_by_system
 from leanseg.progress import Progress
 from leanseg.volumes import read_labels, stem_of
 
@@ -37,6 +37,7 @@ class NoPairError(InputError):
         )
 
 
+@refused_by_system()
 def open_folders(images: Path, labels: Path | None = None, progress: Progress | None = None) -> Dataset:
     """Return the data set made of scans in `images` and label maps of the same names in `labels`.
 

@@ -9,7 +9,7 @@ from leanseg.datasets.decathlon import open_decathlon
 from leanseg.datasets.documents import DocumentError, read_object
 from leanseg.datasets.nnunet import open_nnunet
 from leanseg.datasets.subjects import with_table
-from leanseg.errors import InputError, did_you_mean
+from leanseg.errors import InputError, did_you_mean, refused_by_system
 
 __all__ = ["Case", "Dataset", "NotADatasetError", "open_dataset"]
 
@@ -29,6 +29,7 @@ class NotADatasetError(InputError):
         )
 
 
+@refused_by_system()
 def open_dataset(path: Path) -> Dataset:
     """Open the data set in folder `path` (or described by the dataset.json `path`).
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from leanseg.datasets.cases import Case, NoCasesError, by_name, refuse_duplicates, scans_in, split_channel
 from leanseg.datasets.layouts import DESCRIPTION, open_dataset
-from leanseg.errors import InputError
+from leanseg.errors import InputError, refused_by_system
 from leanseg.volumes import stem_of
 
 
@@ -31,6 +31,7 @@ class NoSuchScanError(InputError):
         )
 
 
+@refused_by_system()
 def find_cases(paths: Sequence[Path]) -> tuple[Case, ...]:
     """Return the cases in `paths`, sorted by name: files, folders of scans, or data sets.
 

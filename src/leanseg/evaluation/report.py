@@ -12,7 +12,7 @@ from typing import Any
 from leanseg import __version__
 from leanseg.datasets import Dataset, Targets
 from leanseg.datasets.documents import DocumentError, read_object
-from leanseg.errors import InputError
+from leanseg.errors import InputError, refused_by_system
 from leanseg.evaluation.cohort import CaseResult, Cohort, measure_cohort, read_pair, read_scan
 from leanseg.evaluation.conventions import CONVENTIONS
 from leanseg.evaluation.meaning import judged
@@ -64,6 +64,7 @@ class NotAReportError(InputError):
         )
 
 
+@refused_by_system()
 def evaluate(
     predictions: Path,
     references: Path | Dataset,

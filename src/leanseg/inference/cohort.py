@@ -97,6 +97,7 @@ def predict_cases(
     progress = progress or Progress()
     if nan is not None and not math.isfinite(nan):
         raise NotANumberError(nan)
+    refuse_if_used(out, overwrite=True)  # only that it can be a folder at all
     _refuse_own_input(cases, out)
     refuse_if_used(out, overwrite=overwrite)
     if engine is None or isinstance(engine, str):

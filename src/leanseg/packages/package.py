@@ -69,8 +69,11 @@ class Package:
     def file(self, name: str) -> bytes:
         """Return a file that the manifest names, verified again, as it may have changed. Raises CorruptPackageError."""
         expected = self.manifest.files[name]
-        with self._store.open(name) as source:
-            data = source.read(expected.bytes + 1)
+        try:
+            with self._store.open(name) as source:
+                data = source.read(expected.bytes + 1)
+        except OSError as error:
+            raise CorruptPackageError(self.path, f"{name} cannot be read: {error.strerror or error}") from error
         if hashlib.sha256(data).hexdigest() != expected.sha256:
             raise CorruptPackageError(self.path, f"{name} changed while it was in use")
         return data
@@ -181,7 +184,10 @@ def _verify(store: Store, manifest: Manifest, name: str) -> None:
 
 
 def _plan(store: Store, manifest: Manifest) -> Plan:
-    text = _text(store, "plan.json", manifest.files["plan.json"].bytes)
+    expected = manifest.files["plan.json"]
+    text = _text(store, "plan.json", expected.bytes)
+    if hashlib.sha256(text).hexdigest() != expected.sha256:
+        raise CorruptPackageError(store.path, "plan.json changed while it was in use")
     try:
         return parse_plan(text.decode("utf-8"), "plan.json")
     except (PlanError, UnicodeDecodeError) as error:

@@ -141,6 +141,17 @@ class TrailingDataError(InputError):
         )
 
 
+class ChangedFileError(InputError):
+    """The file is not the one whose header was read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            what=f"{path}: changed while it was read",
+            why="header and voxels may not belong together",
+            fix="wait until the program that writes it is done, then run the command again",
+        )
+
+
 class CorruptCompressionError(InputError):
     """The compressed stream is damaged."""
 

@@ -32,6 +32,7 @@ class Header:
 
     shape: (X, Y, Z) or, with several frames or channels, (X, Y, Z, T). A 2D image has Z = 1.
     stored: dtype of the voxels in the file, byte order included. Values are stored * slope + intercept.
+    stamps: each file and what told its state before it was looked at (see `leanseg.volumes.payload.stamp_of`).
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Header:
     payload: Payload
     slope: float = 1.0
     intercept: float = 0.0
+    stamps: tuple[tuple[Path, tuple[int, ...]], ...] = ()
 
     @property
     def voxels(self) -> int:
@@ -81,13 +83,15 @@ def make_header(
     stored: np.dtype[Any],
     affine: NDArray[np.float64],
     payload: Payload,
-    **scale: float,
+    *,
+    slope: float = 1.0,
+    intercept: float = 0.0,
 ) -> Header:
     """Check shape and affine and put the header together. `shape` is as in the file, of 1 to 7 dimensions."""
     shape = checked_shape(path, shape)
     check_affine(path, affine)
     x, y, z = shape[:3]
-    return Header(path, shape, stored, Geometry((x, y, z), affine), payload, **scale)
+    return Header(path, shape, stored, Geometry((x, y, z), affine), payload, slope, intercept)
 
 
 def checked_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from leanseg.storage import NotAPlainFileError, open_plain
 from leanseg.volumes.errors import (
     CannotReadError,
+    ChangedFileError,
     CorruptCompressionError,
     EmptyFileError,
     ImpossibleSizeError,
@@ -54,6 +55,17 @@ def check_readable(path: Path) -> Path:
         return path
 
 
+def stamp_of(path: Path) -> tuple[int, ...]:
+    """Return what differs when a file is written to or replaced."""
+    with open_file(path) as file:
+        return _stamp(file)
+
+
+def _stamp(file: BinaryIO) -> tuple[int, ...]:
+    facts = os.fstat(file.fileno())
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
 def read_start(path: Path, count: int) -> bytes:
     """Return the first `count` bytes of a file, fewer if it is shorter."""
     with open_file(path) as file:
@@ -85,7 +97,11 @@ def check_size(header: Header) -> None:
 
 @contextlib.contextmanager
 def open_payload(header: Header) -> Iterator["RawStream | InflatedStream"]:
-    """Yield the stream of an image's voxels, at the first of them. Call its `finish` after the last."""
+    """Yield the stream of an image's voxels, at the first of them. Call its `finish` after the last.
+
+    Raises ChangedFileError if a file was written to or replaced since its header was read, also in the meantime.
+    """
+    _require_unchanged(header)
     payload = header.payload
     with open_file(payload.path) as file:
         file.seek(payload.offset)
@@ -95,6 +111,13 @@ def open_payload(header: Header) -> Iterator["RawStream | InflatedStream"]:
             yield stream
         else:
             yield RawStream(file, payload.path)
+    _require_unchanged(header)
+
+
+def _require_unchanged(header: Header) -> None:
+    for path, stamp in header.stamps:
+        if stamp_of(path) != stamp:
+            raise ChangedFileError(path)
 
 
 class RawStream:

@@ -5,6 +5,7 @@ the array that is returned, converted piece by piece where values are scaled, sw
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from leanseg.volumes.header import Header, smallest_integer
 from leanseg.volumes.metaimage import read_metaimage_header
 from leanseg.volumes.nifti import read_nifti_header
 from leanseg.volumes.nrrd import read_nrrd_header
-from leanseg.volumes.payload import check_readable, check_size, open_payload
+from leanseg.volumes.payload import check_readable, check_size, open_payload, stamp_of
 from leanseg.volumes.volume import Volume
 
 _READERS: dict[str, Callable[[Path], Header]] = {
@@ -105,9 +106,12 @@ def read_labels(path: Path, *, max_voxels: int | None = None) -> Volume:
 def read_header(path: Path) -> Header:
     """Read and check what a file declares, its size on disk included, but none of its voxels."""
     path = check_readable(Path(path))
-    header = _READERS[suffix_of(path)](path)
+    read = _READERS[suffix_of(path)]
+    stamps = {path: stamp_of(path)}
+    header = read(path)
+    stamps.setdefault(header.payload.path, stamp_of(header.payload.path))
     check_size(header)
-    return header
+    return replace(header, stamps=tuple(stamps.items()))
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
