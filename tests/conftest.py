@@ -91,7 +91,17 @@ def save_scan():
 def make_package():
     """A function that writes a package and returns it; `random` weights label at random, else by thresholds."""
 
-    def make(path, *, channels=1, tile=(8, 8, 8), spacing=(1.0, 1.0, 1.0), overlap=0.5, random=False, members=1, **preprocessing):
+    def make(
+        path,
+        *,
+        channels=1,
+        tile=(8, 8, 8),
+        spacing=(1.0, 1.0, 1.0),
+        overlap=0.5,
+        random=False,
+        members=1,
+        **preprocessing,
+    ):
         from safetensors.numpy import save
 
         from leanseg.packages import write_package
@@ -112,7 +122,9 @@ def make_package():
             path,
             plan=Plan.model_validate(json.loads(json.dumps(plan))),
             weights=[save({"head.weight": np.arange(6, dtype=np.float32).reshape(2, 3)})] * members,
-            onnx=[random_model(channels, tile, m) if random else threshold_model(channels, tile) for m in range(members)],
+            onnx=[
+                random_model(channels, tile, m) if random else threshold_model(channels, tile) for m in range(members)
+            ],
             card="# Shades of grey\n",
             facts={"parity": {"openvino": 1.0}},
         )
