@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 from tests.hostile import sound_volumes
-from tests.hostile.image_files import ALLOWANCE, CAP, save_any, save_meta, save_nifti, save_nrrd, sound
+from tests.hostile.image_files import ALLOWANCE, CAP, reading, save_any, save_meta, save_nifti, save_nrrd, sound
 from tests.hostile.mutations import damaged
 from tests.hostile.nifti_families import NIFTI, plain_header
 from tests.hostile.oracles import NoOracleError, agree, read_elsewhere
+from tests.hostile.sound_volumes import ORIENTATIONS
 from tests.hostile.text_image_families import TEXT
 from tests.hostile.trial import Family, Trial, WrongError
 
@@ -85,6 +86,25 @@ def _unsupported(random: Random, folder: Path) -> Trial:
             raise WrongError("other reason", f"{error}: {type(other).__name__}: {other}") from other
 
     return Trial(run=run, judge=judge, allowance=ALLOWANCE)
+
+
+_LENGTHS = (5e-324, 1e-308, 1e-160, 1e-45, 1e-38, 1e-12, 1e-3, 1.0, 1e3, 1e12, 1e38, 1e150, 1e200, 1e300, 1.7e308)
+
+
+def _extreme(random: Random, folder: Path) -> Trial:
+    """Sound voxels whose spacing and place are as small or as large as numbers get."""
+    shown = sound_volumes.picture(random, dimensions=(3,))
+    affine = np.eye(4)
+    axes = ORIENTATIONS[random.randrange(48)]
+    affine[:3, :3] = (
+        axes * [random.choice(_LENGTHS) for _ in range(3)] if random.random() < 0.5 else axes * random.choice(_LENGTHS)
+    )
+    affine[:3, 3] = [random.choice((0.0, 1.0, random.choice(_LENGTHS))) for _ in range(3)]
+    shown = sound_volumes.Picture(shown.stored, affine)
+    with np.errstate(all="ignore"):
+        lines, voxels = sound_volumes.nrrd(random, shown)
+    (path := folder / "scan.nrrd").write_bytes("\n".join(lines).encode() + b"\n\n" + voxels)
+    return reading(path)
 
 
 def _complex_nifti(random: Random, folder: Path) -> tuple[Path, str]:
@@ -229,6 +249,7 @@ VOLUMES = (
     Family("volumes", "sound NRRD", sound(save_nrrd), 25),
     Family("volumes", "sound, as volume, channels or labels", _narrowed, 20),
     Family("volumes", "sound, but of a kind not read", _unsupported, 8),
+    Family("volumes", "sound, but of an extreme size", _extreme, 15),
     *NIFTI,
     *TEXT,
     Family("volumes", "places that are no files", _place, 12),
