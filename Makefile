@@ -6,12 +6,13 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
+DATA ?= ../shared/data
 
 # Two workers share the cores: one thread each, for whatever library counts them.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo test lint format bench docs docs-record clean
 
 help:
 	@echo 'make demo    see the whole way work on one deformed brain: data, training, prediction, scores'
@@ -19,6 +20,7 @@ help:
 	@echo 'make lint    style, types and the borders between the rooms'
 	@echo 'make format  put the code into shape'
 	@echo 'make bench   run all benchmarks'
+	@echo 'make docs    build the documentation into build/site'
 	@echo 'make clean   remove the environment and everything made by the above'
 
 setup: $(READY)
@@ -52,6 +54,14 @@ format: $(READY)
 
 bench: $(READY)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'open build/site/index.html'
+
+# Runs every command that the documentation shows, about ten minutes, and keeps what it prints.
+docs-record: $(READY)
+	PYTHONPATH=docs $(BIN)/python -m leanseg_docs.record --data $(DATA) $(SCENES)
 
 clean:
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

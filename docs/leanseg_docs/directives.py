@@ -1,15 +1,22 @@
-"""What pages may ask for in a line of its own: `<!-- recorded: check -->`, `<!-- generated: commands -->` ..."""
+"""What pages may ask for.
+
+In a line of its own `<!-- recorded: check -->`, `<!-- generated: commands -->` and so on; in a sentence a number that
+the planner reckons with: {{ wanted steps }}.
+"""
 
 import inspect
 import re
 from collections.abc import Callable
 
 from leanseg_docs import commands, keys, memory_picture, python_api
+from leanseg_docs.numbers import numbers
 from leanseg_docs.places import IMAGES
 from leanseg_docs.recordings import MissingRecordingError, read_recording
 
 # A fenced block is taken whole first: what stands in it asks for nothing.
-_DIRECTIVE = re.compile(r"^```.*?^```$|^<!-- (?P<kind>[a-z]+): (?P<name>\S+) -->$", re.MULTILINE | re.DOTALL)
+_DIRECTIVE = re.compile(
+    r"^```.*?^```$|^<!-- (?P<kind>[a-z]+): (?P<name>\S+) -->$|\{\{ (?P<number>[a-z ]+) \}\}", re.MULTILINE | re.DOTALL
+)
 
 
 class UnknownDirectiveError(Exception):
@@ -18,12 +25,26 @@ class UnknownDirectiveError(Exception):
 
 def filled(markdown: str) -> str:
     """Return a page with everything it asks for. Raises UnknownDirectiveError and MissingRecordingError."""
-    return _DIRECTIVE.sub(lambda match: _answer(match["kind"], match["name"]) if match["kind"] else match[0], markdown)
+    return _DIRECTIVE.sub(_put_in, markdown)
 
 
 def recordings_in(markdown: str) -> list[str]:
     """Return the names of the recordings that a page shows."""
     return [match["name"] for match in _DIRECTIVE.finditer(markdown) if match["kind"] == "recorded"]
+
+
+def _put_in(match: re.Match[str]) -> str:
+    if match["kind"]:
+        return _answer(match["kind"], match["name"])
+    return _number(match["number"]) if match["number"] else match[0]
+
+
+def _number(name: str) -> str:
+    known = numbers()
+    if name not in known:
+        message = f"{{{{ {name} }}}}: there is no such number"
+        raise UnknownDirectiveError(message)
+    return known[name]
 
 
 def _answer(kind: str, name: str) -> str:

@@ -139,14 +139,14 @@ SCENES: tuple[Scene | Snippets, ...] = (
     Scene(
         "train-all",
         "leanseg train Task04_Hippocampus --fold all --splits three.json --steps 150 -o runs/folds",
-        "Three folds of 150 steps each. Every case is judged by the model that never saw it:",
+        "Three folds of 150 steps each. Every case is judged by a model that never trained on it:",
     ),
     Scene(
         "ensemble",
         "leanseg ensemble runs/folds -o hippocampus-package",
         "The three folds from [leanseg train](train.md), judged on the test cases:",
     ),
-    Scene("demo", "leanseg demo --minutes 0.5", "Half a minute of training:"),
+    Scene("demo", "leanseg demo --minutes 1", "One minute of training:"),
     Snippets("python.md", writes=("runs/python", "labels.nii.gz", "many-label-maps", "python-report")),
     Snippets("adding-a-network.md"),
     Snippets("contributing.md"),
