@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from leanseg.volumes.errors import BrokenAffineError, GeometryMismatchError, ShearedAffineError
 from leanseg.volumes.orientation import axis_codes
 
+_SMALLEST_MM, _LARGEST_MM, _FARTHEST_MM = 1e-9, 1e9, 1e12
 _MOST_SHEAR = 1e-3  # largest cosine between two axes that still counts as perpendicular
 
 
@@ -72,13 +73,19 @@ def require_same_grid(first: Path, grid: Geometry, second: Path, other: Geometry
 
 
 def check_affine(path: Path, affine: NDArray[np.float64]) -> None:
-    """Refuse an affine that is not finite, not invertible or whose axes are not perpendicular within 1e-3."""
+    """Refuse an affine that is not finite, not invertible or whose axes are not perpendicular within 1e-3.
+
+    Voxels must be of 1e-9 to 1e9 mm and within 1e12 mm: far more than anybody images, and all that is computed of it
+    stays within the numbers of the formats that are written.
+    """
     if not np.isfinite(affine).all():
         raise BrokenAffineError(path, "the affine is not finite")
     with np.errstate(over="ignore"):
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not (np.isfinite(spacing).all() and spacing.min() > 0):
+    if not (np.isfinite(spacing).all() and spacing.min() >= _SMALLEST_MM and spacing.max() <= _LARGEST_MM):
         raise BrokenAffineError(path, f"impossible spacing {' x '.join(f'{s:g}' for s in spacing)} mm")
+    if np.abs(affine[:3, 3]).max() > _FARTHEST_MM:
+        raise BrokenAffineError(path, f"it lies {np.abs(affine[:3, 3]).max():g} mm away")
     axes = affine[:3, :3] / spacing
     cosines = np.abs(axes.T @ axes)[np.triu_indices(3, 1)]
     if abs(np.linalg.det(axes)) < 1e-6:
