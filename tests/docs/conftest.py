@@ -22,7 +22,7 @@ LABELS = {"background": 0, "Anterior": 1, "Posterior": 2}
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """The folder of the built site; a warning fails the build."""
-    pytest.importorskip("material", reason="the site is built with mkdocs-material: pip install 'leanseg[docs]'")
+    pytest.importorskip("material", reason="the site is built with mkdocs-material: pip install 'leanseg[dev]'")
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
 

@@ -1,12 +1,11 @@
 import json
-import os
 import shutil
-import signal
 import statistics
 import time
 
 import pytest
 import torch
+from tests.learning.jobs.signals import press
 
 from leanseg.errors import BudgetError, InputError
 from leanseg.learning.jobs.cross_validation import (
@@ -39,7 +38,7 @@ class InterruptingFold(Progress):
     def status(self, doing, share, facts):
         if self.armed:
             self.armed = False
-            os.kill(os.getpid(), signal.SIGINT)
+            press()
 
 
 @pytest.fixture(autouse=True)
