@@ -42,7 +42,7 @@ def calibrate(
     """Measure a network of the registry on `device`, by default the GPU if there is one. Takes about five seconds."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     network = networks.create(name, in_channels, out_channels, **options)
-    divisor = networks.facts(name).divisor
+    divisor = networks.divisor(name, **options)
     depth, height, width = (-(-size // part) * part for size, part in zip(TRIED_PATCH, divisor, strict=True))
     shape = (2, in_channels, depth, height, width)
     voxels = shape[0] * math.prod(shape[2:])

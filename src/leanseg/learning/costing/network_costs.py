@@ -48,7 +48,7 @@ def network_costs(
     def make() -> nn.Module:
         return networks.create(name, in_channels, out_channels, **options)
 
-    divisor = networks.facts(name).divisor
+    divisor = networks.divisor(name, **options)
     small: Shape = (2, in_channels, _reach(divisor[0], 8), _reach(divisor[1], 32), _reach(divisor[2], 32))
     large: Shape = (small[0], small[1], 2 * small[2], small[3], small[4])
     more = small[0] * math.prod(small[2:])

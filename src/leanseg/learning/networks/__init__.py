@@ -5,13 +5,14 @@ builder under `@register(NetworkFacts(...))`, and a line below that imports it.
 """
 
 from leanseg.learning.networks import distill_dsm_unet, dsm_unet, unet2d, unet3d
-from leanseg.learning.networks.registry import NetworkFacts, Option, create, facts, names, register
+from leanseg.learning.networks.registry import NetworkFacts, Option, create, divisor, facts, names, register
 
 __all__ = [
     "NetworkFacts",
     "Option",
     "create",
     "distill_dsm_unet",
+    "divisor",
     "dsm_unet",
     "facts",
     "names",

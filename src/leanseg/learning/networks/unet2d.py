@@ -2,17 +2,11 @@
 
 from torch import nn
 
-from leanseg.learning.networks.registry import NetworkFacts, register
-from leanseg.learning.networks.unet import DIVISOR, UNet
+from leanseg.learning.networks.registry import register
+from leanseg.learning.networks.unet import UNet
 
 
-@register(
-    NetworkFacts(
-        name="unet2d",
-        source="Maheshwari et al., Distill DSM, MIDL 2021, baseline 2D U-Net",
-        divisor=DIVISOR,
-    )
-)
+@register("unet2d")
 def unet2d(in_channels: int, out_channels: int) -> nn.Module:
     """Make a U-Net that treats every slice by itself."""
     return UNet(in_channels, out_channels)

@@ -61,7 +61,7 @@ def make_plan(
         left_right=dataset.left_right,
     )
     channels, outputs = len(data.channels), data.outputs
-    divisor = networks.facts(network).divisor
+    divisor = networks.divisor(network, **chosen.options)
     calibration = calibration or calibrate(network, channels, outputs, chosen.options, device)
     costs = network_costs(network, channels, outputs, chosen.options, calibration.precision)
 
