@@ -160,7 +160,7 @@ def _fitting(option: Option, value: object) -> OptionValue:
 
 
 def _like(default: OptionValue, value: Any) -> Any:
-    """Return `value` in the type of `default`, where JSON may say 1 for 1.0 and a list for a tuple. Raises TypeError."""
+    """Return `value` in the type of `default`; JSON may say 1 for 1.0 and a list for a tuple. Raises TypeError."""
     if isinstance(default, tuple | list) and isinstance(value, list | tuple):
         return tuple(_like(default[0], item) for item in value)
     if isinstance(default, float) and type(value) is int:
