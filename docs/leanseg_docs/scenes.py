@@ -146,7 +146,7 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "leanseg ensemble runs/folds -o hippocampus-package",
         "The three folds from [leanseg train](train.md), judged on the test cases:",
     ),
-    Scene("demo", "leanseg demo --minutes 1", "One minute of training:"),
+    Scene("demo", "leanseg demo", "Three minutes of training:"),
     Snippets("python.md", writes=("runs/python", "labels.nii.gz", "many-label-maps", "python-report")),
     Snippets("adding-a-network.md"),
     Snippets("contributing.md"),

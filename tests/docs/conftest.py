@@ -110,8 +110,3 @@ def run_command(monkeypatch):
         return stopped.value.code or 0, printed.getvalue()
 
     return run
-
-
-# Some commands are not recorded yet (demo, ensemble, train-all, python): until `make docs-record` has run, no page that
-# shows them can be built, and these tests would say just that.
-collect_ignore_glob = ["test_*.py"]

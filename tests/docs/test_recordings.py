@@ -14,6 +14,7 @@ from leanseg_docs.scenes import SCENES, Scene, Snippets, scene
 NAMED = [each for each in SCENES if isinstance(each, Scene)]
 OURS = [each for each in NAMED if each.command.startswith("leanseg ")]
 AGAIN = [each for each in NAMED if each.again]
+ORIGIN = re.compile(r"\d{4}-\d\d-\d\d, leanseg [\d.]+, Python [\d.]+, \d+ cores \(.+\), \d+ GB, .+")
 
 
 def skeleton(text):
@@ -52,6 +53,7 @@ def test_a_recording_is_of_its_scene(shown):
     assert recording.command == shown.command
     assert recording.code == shown.code
     assert recording.output.strip()
+    assert ORIGIN.fullmatch(recording.origin)
 
 
 @pytest.mark.parametrize("shown", OURS, ids=lambda each: each.name)
