@@ -138,3 +138,24 @@ def test_an_engine_whose_complaint_is_no_text_is_understood(engine):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     with pytest.raises(EngineError):
         engine(model.SerializeToString().replace(b"Mystery", b"\xff\xfestery"))
+
+
+def test_ctrl_c_finds_a_process_alive_after_engines_were_closed_in_any_order(package, tmp_path):
+    """OpenVINO sets up a stack for signal handlers, and who closes two in the wrong order has none."""
+    (tmp_path / "graph.onnx").write_bytes(package.onnx_bytes())
+    program = (
+        "import gc, signal, sys\n"
+        "from pathlib import Path\n"
+        "from leanseg.inference.engines.openvino_engine import OpenVinoEngine\n"
+        "graph = Path(sys.argv[1]).read_bytes()\n"
+        "engines = [OpenVinoEngine(graph), OpenVinoEngine(graph), OpenVinoEngine(graph)]\n"
+        "while engines:\n"
+        "    del engines[0]\n"
+        "    gc.collect()\n"
+        "signal.signal(signal.SIGINT, lambda number, frame: print('heard'))\n"
+        "signal.raise_signal(signal.SIGINT)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "graph.onnx")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr

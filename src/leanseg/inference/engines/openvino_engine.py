@@ -1,6 +1,7 @@
 """OpenVINO's runtime on the CPU. Only its model reader is used: no conversion tool, no telemetry, no cache on disk."""
 
 import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,16 @@ def runtime() -> Any:
     return openvino
 
 
+@cache
+def _core() -> Any:
+    """Return the one Core of this process.
+
+    Each Core sets up a stack for signal handlers, and puts back the one before when it goes. Two that do not go in the
+    reverse order leave the process with a stack that is gone: the next Ctrl-C would end it with a segmentation fault.
+    """
+    return runtime().Core()
+
+
 class OpenVinoEngine:
     """An ONNX graph compiled for this processor, in fp32 even where it could do bf16.
 
@@ -38,8 +49,7 @@ class OpenVinoEngine:
     """
 
     def __init__(self, onnx: bytes, threads: int | None = None) -> None:
-        openvino = runtime()
-        core = openvino.Core()
+        openvino, core = runtime(), _core()
         settings = {
             # Left alone, OpenVINO takes bf16 where the processor has it, and labels change without a word.
             "INFERENCE_PRECISION_HINT": "f32",
