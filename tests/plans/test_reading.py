@@ -90,6 +90,8 @@ def test_every_wrong_key_is_named(tmp_path):
         ("training.patch", [36, 48]),
         ("training.learning_rate", float("nan")),
         ("training.precision", "int4"),
+        ("network.options", {"width": float("nan")}),
+        ("network.options", {"widths": [1, {"deep": float("inf")}]}),
         ("training.augmentation.flip_axes", [3]),
         ("training.augmentation.gamma", [1.4, 0.7]),
         ("inference.overlap", 1.0),

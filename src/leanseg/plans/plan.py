@@ -3,6 +3,7 @@
 All sizes are in voxels of the plan's grid and ordered (D, H, W); all spacings are in mm, in the same order.
 """
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
@@ -110,6 +111,22 @@ class Network(Strict):
 
     name: str = Field(description="of the registry")
     options: dict[str, JsonValue] = Field(default_factory=dict, description="those left out take their defaults")
+
+    @field_validator("options")
+    @classmethod
+    def _numbers_are_finite(cls, options: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for name, value in options.items():
+            if not _finite(value):
+                raise ValueError(f"option {name} holds a number that is not finite, which JSON cannot say")
+        return options
+
+
+def _finite(value: JsonValue) -> bool:
+    """Tell whether no number in `value` is NaN or infinite."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return all(map(_finite, parts))
 
 
 class Augmentation(Strict):
