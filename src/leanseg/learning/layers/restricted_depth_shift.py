@@ -73,7 +73,7 @@ def join_shifted(flows: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:
     """
     if len(flows) == 1 and all(slices == 0 for _, slices in parts):
         return flows[0]
-    pieces = list(_pieces([flow.shape[1] for flow in flows], parts))
+    pieces = list(_pieces([int(flow.shape[1]) for flow in flows], parts))
     if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export():
         return torch.cat([_exported(flows[piece.flow], piece) for piece in pieces], dim=1)
     joined: Tensor = _JoinShifted.apply(pieces, *flows)  # type: ignore[no-untyped-call]
@@ -153,17 +153,17 @@ def _move(source: Tensor, target: Tensor, slices: int) -> None:
 
 def _exported(flow: Tensor, piece: _Piece) -> Tensor:
     """Return the moved channels of one flow in operations that exported graphs have; no Pad, which engines copy for."""
-    channels = flow[:, piece.source : piece.source + piece.channels]
-    depth = int(flow.shape[2])
+    batch, width, depth, *plane = map(int, flow.shape)
+    channels = flow if piece.channels == width else flow.narrow(1, piece.source, piece.channels)
     moved = min(abs(piece.slices), depth)
     if moved == 0:
         return channels
-    border = flow.new_zeros(int(flow.shape[0]), piece.channels, moved, int(flow.shape[3]), int(flow.shape[4]))
+    border = flow.new_zeros(batch, piece.channels, moved, *plane)
     if moved == depth:
         return border
     if piece.slices > 0:
-        return torch.cat([border, channels[:, :, : depth - moved]], dim=2)
-    return torch.cat([channels[:, :, moved:], border], dim=2)
+        return torch.cat([border, channels.narrow(2, 0, depth - moved)], dim=2)
+    return torch.cat([channels.narrow(2, moved, depth - moved), border], dim=2)
 
 
 def _joined_type(flows: Sequence[Tensor]) -> torch.dtype:
@@ -171,7 +171,8 @@ def _joined_type(flows: Sequence[Tensor]) -> torch.dtype:
     for flow in flows[1:]:
         kind = torch.promote_types(kind, flow.dtype)
     device = flows[0].device.type
-    if kind == torch.float32 and torch.is_autocast_enabled(device):
+    known = torch.amp.is_autocast_available(device)  # not so on the meta device
+    if kind == torch.float32 and known and torch.is_autocast_enabled(device):
         return torch.get_autocast_dtype(device)
     return kind
 

@@ -181,11 +181,8 @@ class E2ENet(nn.Module):
 
     def _head(self, x: Tensor, level: int, size: Triple) -> Tensor:
         """Return the logits of a level, without what was padded. size: (D, H, W) of the volume."""
-        depth, height, width = (
-            -(-whole // part) for whole, part in zip(size, _pooled(self.pools[:level]), strict=True)
-        )
-        logits: Tensor = self.heads[level](x)
-        return logits[:, :, :depth, :height, :width]
+        own = [-(-whole // part) for whole, part in zip(size, _pooled(self.pools[:level]), strict=True)]
+        return _cropped(self.heads[level](x), own)
 
 
 def level_widths(base: int, levels: int) -> list[int]:
@@ -214,6 +211,13 @@ def _padded(x: Tensor, divisor: Triple) -> Tensor:
     # Plain numbers, so that a graph traced at a size that fits has no padding in it.
     far, bottom, right = (-int(size) % part for size, part in zip(x.shape[2:], divisor, strict=True))
     return functional.pad(x, (0, right, 0, bottom, 0, far)) if far or bottom or right else x
+
+
+def _cropped(x: Tensor, size: Sequence[int]) -> Tensor:
+    for axis, wanted in enumerate(size, start=2):
+        if int(x.shape[axis]) != wanted:
+            x = x.narrow(axis, 0, wanted)
+    return x
 
 
 def _initialise(module: nn.Module) -> None:
