@@ -76,7 +76,7 @@ class FusionNode(nn.Module):
         self.second = Block((width,), width, kernel=kernel, shift=shift) if last else None
 
     def forward(self, same: Tensor, coarser: Tensor, *pooled: Tensor) -> Tensor:
-        """same: (B, C, D, H, W). coarser: as it is. pooled: of the finer level, at this one's size. Returns as `same`."""
+        """same: (B, C, D, H, W). pooled: the finer level's, at this size. Returns as `same`."""
         x: Tensor = self.first(same, self.upward(coarser), *pooled)
         return x if self.second is None else self.second(x)
 
@@ -105,11 +105,15 @@ class _ActivatedInstanceNorm(nn.InstanceNorm3d):
         if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export():
             x = torch.instance_norm(x, self.weight, self.bias, None, None, True, 0.0, self.eps, False)
             return functional.leaky_relu(x, _SLOPE)
-        # A batch norm over every channel of every volume is what torch makes of an instance norm. Called directly its
-        # result is no view, so that activating it in place does not cost autograd a copy.
+        return functional.leaky_relu(self._normalised(x), _SLOPE, inplace=True).view(x.shape)
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        """Return the instance norm of x, up to its shape, as no view: autograd would copy a view activated in place."""
+        if x.dtype not in {torch.float16, torch.bfloat16}:
+            return torch.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
+        # The same as a batch norm over every channel of every volume. In half precision group norm is slow on CPUs
+        # with channels_last, and on CUDA autocast has it compute, and keep, everything in float32.
         batch = x.shape[0]
         weight, bias = self.weight.repeat(batch), self.bias.repeat(batch)
-        flat = torch.batch_norm(
-            x.reshape(1, -1, *x.shape[2:]), weight, bias, None, None, True, 0.0, self.eps, torch.backends.cudnn.enabled
-        )
-        return functional.leaky_relu(flat, _SLOPE, inplace=True).view(x.shape)
+        flat = x.reshape(1, -1, *x.shape[2:])
+        return torch.batch_norm(flat, weight, bias, None, None, True, 0.0, self.eps, torch.backends.cudnn.enabled)
