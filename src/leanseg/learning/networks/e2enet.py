@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from leanseg.errors import InputError
-from leanseg.learning.layers.fusion_tensor import FusionTensor
-from leanseg.learning.layers.restricted_depth_shift import centred_parts, chunked_parts
+from leanseg.learning.layers import FusionTensor, centred_parts, chunked_parts
 from leanseg.learning.networks.e2enet_block import IN_PLANE, Block, FusionNode, ShiftRule, Triple
 from leanseg.learning.networks.registry import register
 from leanseg.learning.networks.unet import WrongInputShapeError

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from leanseg.learning.layers.fusion_tensor import FusionTensor
-from leanseg.learning.layers.restricted_depth_shift import Part, join_shifted
+from leanseg.learning.layers import FusionTensor, join_shifted
+from leanseg.learning.layers.restricted_depth_shift import Part
 
 Triple = tuple[int, int, int]
 ShiftRule = Callable[[int], tuple[Part, ...]]
