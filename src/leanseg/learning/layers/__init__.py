@@ -7,19 +7,33 @@ from leanseg.learning.layers.depth_shift import (
     ResidualDepthShift,
     shift_along_depth,
 )
+from leanseg.learning.layers.fusion_tensor import FusionTensor
 from leanseg.learning.layers.insertion import ShiftedSlices, insert_depth_shift
 from leanseg.learning.layers.joining import join_channels
+from leanseg.learning.layers.restricted_depth_shift import (
+    EvenGroupsError,
+    centred_parts,
+    chunked_parts,
+    join_shifted,
+    restricted_depth_shift,
+)
 from leanseg.learning.layers.slices import fold_slices, unfold_slices
 
 __all__ = [
     "DepthShift",
     "DistillDepthShift",
+    "EvenGroupsError",
+    "FusionTensor",
     "HardDepthShift",
     "ResidualDepthShift",
     "ShiftedSlices",
+    "centred_parts",
+    "chunked_parts",
     "fold_slices",
     "insert_depth_shift",
     "join_channels",
+    "join_shifted",
+    "restricted_depth_shift",
     "shift_along_depth",
     "unfold_slices",
 ]
