@@ -85,7 +85,7 @@ def test_an_engine_that_disagrees_is_named(package):
             return -reference(tile)
 
     with pytest.raises(ParityError, match="upside-down"):
-        require_parity(compare_engines(tile, reference, [Upside]))
+        require_parity(compare_engines(tile, reference, {"upside": Upside})[0])
 
 
 class Fixed:
