@@ -9,7 +9,7 @@ x(c, p) is trilinear, and what lies outside the volume is 0.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -90,24 +90,24 @@ class _OneTapAtATime(torch.autograd.Function):
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         x, offset, weight = ctx.saved_tensors
-        kind = _kind(x)
-        volumes, gradient, scales = x.to(kind), gradients[0].to(kind), _scales(weight, kind)
-        of_x, of_offset = torch.zeros_like(volumes), torch.empty_like(offset, dtype=kind)
-        of_weight = torch.empty_like(scales)
-        sizes = x.shape[2:]
-        for tap, grid in enumerate(_grids(offset, weight, ctx.axes, kind)):
-            samples = functional.grid_sample(volumes, grid, align_corners=False)
-            of_weight[tap] = (samples * gradient).sum((0, 2, 3, 4)).view(-1, 1, 1, 1)
-            of_volumes, of_grid = torch.ops.aten.grid_sampler_3d_backward(
-                gradient * scales[tap], volumes, grid, _BILINEAR, _ZEROS, False, (True, True)
+        taps = _Taps(x, offset, weight, ctx.axes)
+        gradient = gradients[0].to(taps.kind)
+        of_volumes, of_weights = torch.zeros_like(taps.volumes), []
+        of_offset = torch.empty_like(offset, dtype=taps.kind, memory_format=torch.contiguous_format)
+        of_moves = taps.by_tap(of_offset)
+        for tap in range(taps.count):
+            grid = taps.grid(tap)
+            of_weights.append((taps.samples(grid) * gradient).sum((0, 2, 3, 4)))
+            more, of_grid = torch.ops.aten.grid_sampler_3d_backward(
+                gradient * taps.weights[tap], taps.volumes, grid, _BILINEAR, _ZEROS, False, (True, True)
             )
-            of_x += of_volumes
-            for at, axis in enumerate(ctx.axes):
-                of_offset[:, tap * len(ctx.axes) + at] = of_grid[..., 2 - axis] * (2 / sizes[axis])
+            of_volumes += more
+            of_moves[tap] = taps.along_axes(of_grid)
+        of_moves *= taps.along_axes(taps.unit)
         return (
-            of_x.to(x.dtype),
+            _turned(of_volumes).to(x.dtype),
             of_offset.to(offset.dtype),
-            of_weight.view(len(of_weight), -1).t().reshape(weight.shape).to(weight.dtype),
+            torch.stack(of_weights, dim=1).view(weight.shape).to(weight.dtype),
             None,
         )
 
@@ -117,42 +117,69 @@ _KERNELS: dict[str, type[torch.autograd.Function]] = {}
 
 
 def _sum_of_taps(x: Tensor, offset: Tensor, weight: Tensor, axes: Sequence[int]) -> Tensor:
-    kind = _kind(x)
-    volumes, scales = x.to(kind), _scales(weight, kind)
-    total = torch.zeros_like(volumes)
-    for tap, grid in enumerate(_grids(offset, weight, axes, kind)):
-        total.addcmul_(functional.grid_sample(volumes, grid, align_corners=False), scales[tap])
+    taps = _Taps(x, offset, weight, axes)
+    total = torch.zeros_like(x, dtype=taps.kind)
+    for tap in range(taps.count):
+        total += taps.samples(taps.grid(tap)).mul_(taps.weights[tap])
     return total.to(x.dtype)
 
 
-def _grids(offset: Tensor, weight: Tensor, axes: Sequence[int], kind: torch.dtype) -> Iterator[Tensor]:
-    """Yield for each tap where it looks: (B, D, H, W, 3), ordered (w, h, d), from -1 to 1 as grid_sample counts.
+class _Taps:
+    """Where each tap looks and what it finds there, in as few and small operations as possible.
 
-    -1 and 1 are the outer borders of the outermost voxels, so that an axis of size 1 needs no case of its own.
+    grid_sample counts places from -1 to 1, the outer borders of the outermost voxels, so that an axis of size 1 needs
+    no case of its own. It orders them (w, h, d); the volumes are turned instead, to (B, C, W, H, D).
+    weights: (taps, C, 1, 1, 1). unit: one voxel along each axis, (3,).
     """
-    # Lists of plain numbers, which exported graphs keep as constants.
-    sizes = [int(size) for size in offset.shape[2:]]
-    centres = [
-        torch.tensor([(2 * place + 1) / size - 1 for place in range(size)], dtype=kind, device=offset.device)
-        for size in sizes
-    ]
-    for tap, steps in enumerate(itertools.product(range(weight.shape[-1]), repeat=3)):
-        places = []
-        for axis in reversed(_AXES):
-            step = steps[axis] - weight.shape[-1] // 2
-            place = (centres[axis] + 2 * step / sizes[axis]).view(-1, *[1] * (2 - axis))
-            if axis in axes:
-                moved = offset[:, tap * len(axes) + axes.index(axis)].to(kind)
-                places.append(moved * (2 / sizes[axis]) + place)
-            else:
-                places.append(place.expand(len(offset), *sizes))
-        yield torch.stack(places, dim=-1)
+
+    def __init__(self, x: Tensor, offset: Tensor, weight: Tensor, axes: Sequence[int]) -> None:
+        sizes = [int(size) for size in x.shape[2:]]
+        kernel = int(weight.shape[-1])
+        self._sizes, self._axes = sizes, list(axes)
+        self.kind = torch.promote_types(x.dtype, torch.float32)
+        self.count = kernel**3
+        self.volumes = _turned(x.to(self.kind))
+        self.weights = weight.to(self.kind).reshape(-1, self.count).t().view(self.count, -1, 1, 1, 1)
+        self._moves = self.by_tap(offset)
+        self.unit = self._constant([2 / size for size in sizes])
+        self._own = self._centres(sizes)
+        reach = kernel // 2
+        self._steps = self._constant(
+            [
+                [2 * (step - reach) / size for step, size in zip(steps, sizes, strict=True)]
+                for steps in itertools.product(range(kernel), repeat=3)
+            ]
+        )
+
+    def by_tap(self, offset: Tensor) -> Tensor:
+        """Return a view of offsets or of their gradient, (B, taps * axes, D, H, W), as (taps, B, D, H, W, axes)."""
+        return offset.view(-1, self.count, len(self._axes), *self._sizes).permute(1, 0, 3, 4, 5, 2)
+
+    def along_axes(self, triples: Tensor) -> Tensor:
+        """Return of triples (..., 3) the numbers along the axes on which taps move: (..., axes)."""
+        return triples if len(self._axes) == len(_AXES) else triples[..., self._axes]
+
+    def grid(self, tap: int) -> Tensor:
+        """Return the places (B, D, H, W, 3) where `tap` looks."""
+        moves = self._moves[tap]
+        for axis in sorted(set(_AXES) - set(self._axes)):
+            none = torch.zeros_like(moves[..., :1])
+            moves = torch.cat([moves[..., :axis], none, moves[..., axis:]], dim=-1)
+        return (moves * self.unit).add_(self._own).add_(self._steps[tap])
+
+    def samples(self, grid: Tensor) -> Tensor:
+        """Return what the volumes are at the places `grid`: (B, C, D, H, W)."""
+        return functional.grid_sample(self.volumes, grid, align_corners=False)
+
+    def _centres(self, sizes: Sequence[int]) -> Tensor:
+        """Return the places of the voxels themselves: (D, H, W, 3)."""
+        lines = [self._constant([(2 * place + 1) / size - 1 for place in range(size)]) for size in sizes]
+        return torch.stack([line.view(-1, *[1] * (2 - axis)).expand(sizes) for axis, line in enumerate(lines)], dim=-1)
+
+    def _constant(self, numbers: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
+        # Made of plain numbers, it is a constant in exported graphs, too.
+        return torch.tensor(numbers, dtype=self.kind, device=self.volumes.device)
 
 
-def _kind(x: Tensor) -> torch.dtype:
-    return torch.promote_types(x.dtype, torch.float32)
-
-
-def _scales(weight: Tensor, kind: torch.dtype) -> Tensor:
-    """Return what each tap's samples are multiplied by: (taps, C, 1, 1, 1)."""
-    return weight.to(kind).flatten(1).t().reshape(-1, len(weight), 1, 1, 1)
+def _turned(volumes: Tensor) -> Tensor:
+    return volumes.permute(0, 1, 4, 3, 2)
