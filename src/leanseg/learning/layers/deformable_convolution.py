@@ -118,8 +118,8 @@ _KERNELS: dict[str, type[torch.autograd.Function]] = {}
 
 def _sum_of_taps(x: Tensor, offset: Tensor, weight: Tensor, axes: Sequence[int]) -> Tensor:
     taps = _Taps(x, offset, weight, axes)
-    total = torch.zeros_like(x, dtype=taps.kind)
-    for tap in range(taps.count):
+    total = taps.samples(taps.grid(0)).mul_(taps.weights[0])
+    for tap in range(1, taps.count):
         total += taps.samples(taps.grid(tap)).mul_(taps.weights[tap])
     return total.to(x.dtype)
 
@@ -142,14 +142,8 @@ class _Taps:
         self.weights = weight.to(self.kind).reshape(-1, self.count).t().view(self.count, -1, 1, 1, 1)
         self._moves = self.by_tap(offset)
         self.unit = self._constant([2 / size for size in sizes])
-        self._own = self._centres(sizes)
-        reach = kernel // 2
-        self._steps = self._constant(
-            [
-                [2 * (step - reach) / size for step, size in zip(steps, sizes, strict=True)]
-                for steps in itertools.product(range(kernel), repeat=3)
-            ]
-        )
+        self._steps = list(itertools.product(range(kernel), repeat=3))
+        self._lines = [[self._line(axis, step - kernel // 2) for step in range(kernel)] for axis in _AXES]
 
     def by_tap(self, offset: Tensor) -> Tensor:
         """Return a view of offsets or of their gradient, (B, taps * axes, D, H, W), as (taps, B, D, H, W, axes)."""
@@ -165,19 +159,26 @@ class _Taps:
         for axis in sorted(set(_AXES) - set(self._axes)):
             none = torch.zeros_like(moves[..., :1])
             moves = torch.cat([moves[..., :axis], none, moves[..., axis:]], dim=-1)
-        return (moves * self.unit).add_(self._own).add_(self._steps[tap])
+        grid = moves * self.unit
+        for line, step in zip(self._lines, self._steps[tap], strict=True):
+            grid += line[step]
+        return grid
 
     def samples(self, grid: Tensor) -> Tensor:
         """Return what the volumes are at the places `grid`: (B, C, D, H, W)."""
         return functional.grid_sample(self.volumes, grid, align_corners=False)
 
-    def _centres(self, sizes: Sequence[int]) -> Tensor:
-        """Return the places of the voxels themselves: (D, H, W, 3)."""
-        lines = [self._constant([(2 * place + 1) / size - 1 for place in range(size)]) for size in sizes]
-        return torch.stack([line.view(-1, *[1] * (2 - axis)).expand(sizes) for axis, line in enumerate(lines)], dim=-1)
+    def _line(self, axis: int, step: int) -> Tensor:
+        """Return where voxels look along `axis` that look `step` voxels away: (D, 1, 1, 3), (1, H, 1, 3), ..."""
+        size = self._sizes[axis]
+        places = [(2 * (place + step) + 1) / size - 1 for place in range(size)]
+        shape = [size if other == axis else 1 for other in _AXES]
+        return self._constant([[place if other == axis else 0.0 for other in _AXES] for place in places]).view(
+            *shape, 3
+        )
 
     def _constant(self, numbers: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
-        # Made of plain numbers, it is a constant in exported graphs, too.
+        # Exported graphs hold such a constant once for every use: large ones would make them many times larger.
         return torch.tensor(numbers, dtype=self.kind, device=self.volumes.device)
 
 
