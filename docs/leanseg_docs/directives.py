@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from leanseg_docs import commands, keys, memory_picture, python_api
+from leanseg_docs.hostile import hostile_table
 from leanseg_docs.numbers import numbers
 from leanseg_docs.places import IMAGES
 from leanseg_docs.recordings import MissingRecordingError, read_recording
@@ -107,6 +108,7 @@ _GENERATED: dict[str, Callable[[], str]] = {
     "conventions": _conventions,
     "cross-validation-folder": _cross_validation_folder,
     "exit-codes": commands.exit_code_table,
+    "hostile": hostile_table,
     "manifest-keys": _manifest_keys,
     "memory-picture": lambda: _picture(memory_picture.memory_picture()),
     "network-functions": python_api.networks_described,

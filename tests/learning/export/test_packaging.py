@@ -4,7 +4,8 @@ import torch
 
 from leanseg.datasets.targets import Region
 from leanseg.inference import fuse, open_engine
-from leanseg.learning.export.packaging import export
+from leanseg.inference.engines import EngineError
+from leanseg.learning.export.packaging import NoEngineError, export
 from leanseg.learning.export.parity import ParityError, compare_engines, require_parity
 from leanseg.learning.export.torch_engine import (
     NoSuchDeviceError,
@@ -85,7 +86,7 @@ def test_an_engine_that_disagrees_is_named(package):
             return -reference(tile)
 
     with pytest.raises(ParityError, match="upside-down"):
-        require_parity(compare_engines(tile, reference, [Upside]))
+        require_parity(compare_engines(tile, reference, {"upside": Upside})[0])
 
 
 class Fixed:
@@ -105,7 +106,7 @@ def test_regions_agree_where_all_of_them_do():
     reference = Fixed([[2, 2, -2, -2], [1, -1, 1, -1]])
     other = Fixed([[1, -3, -1, 0.5], [3, -2, 2, -1]])  # the second and the fourth voxel are in other regions
     agreement = {
-        regions: compare_engines(tile, reference, [lambda other=other: other], regions=regions)["fixed"][
+        regions: compare_engines(tile, reference, {"other": lambda other=other: other}, regions=regions)[0]["fixed"][
             "label_agreement"
         ]
         for regions in (True, False)
@@ -132,6 +133,42 @@ def test_a_package_of_regions_has_an_output_for_each_and_says_what_it_writes(pla
 
 def test_a_card_of_classes_does_not_speak_of_regions(package):
     assert "region" not in package.card()
+
+
+def deforming(plan):
+    network = Network(name="deformuxnet", options={"feature_size": 4, "depths": [1, 1, 1, 1]})
+    return plan.model_copy(update={"network": network, "inference": Inference(tile=(16, 32, 16))})
+
+
+def test_an_engine_that_cannot_read_the_graph_is_replaced_in_the_plan_and_on_the_card(plan, tmp_path):
+    planned = deforming(plan)
+    tile = np.random.default_rng(1).normal(size=(1, 2, *planned.inference.tile)).astype(np.float32)
+    exported = export(planned, build_network(planned).state_dict(), tile)
+    exported.write(tmp_path / "package", {}, {})
+    package = Package.read(tmp_path / "package")
+    assert planned.inference.engine == "openvino"
+    assert package.plan.inference.engine == "onnxruntime"
+    assert exported.remark in package.card()
+    assert [name.split()[0] for name in exported.parity] == ["onnxruntime"]
+    assert all(found["label_agreement"] == 1 for found in exported.parity.values())
+    expected = TorchEngine.from_package(package, "cpu")(tile)
+    assert np.abs(open_engine(package, package.plan.inference.engine)(tile) - expected).max() < 1e-5
+    with pytest.raises(EngineError, match="openvino cannot use this model"):
+        open_engine(package, "openvino")
+
+
+def test_a_planned_engine_that_reads_the_graph_stays(plan, weights):
+    planned = plan.model_copy(update={"inference": plan.inference.model_copy(update={"engine": "onnxruntime"})})
+    exported = export(planned, weights, np.zeros((1, 2, *TILE), np.float32))
+    assert exported.plan == planned
+    assert exported.remark == ""
+    assert len(exported.parity) == 2
+
+
+def test_a_network_that_no_engine_reads_is_refused_with_what_they_say(plan, weights, monkeypatch):
+    monkeypatch.setattr("leanseg.learning.export.packaging.export_onnx", lambda *_: b"no graph")
+    with pytest.raises(NoEngineError, match=r"distill_dsm_unet: openvino cannot use .*; onnxruntime cannot use"):
+        export(plan, weights, np.zeros((1, 2, *TILE), np.float32))
 
 
 def test_an_absent_gpu_is_said(monkeypatch):

@@ -35,6 +35,12 @@ def test_a_transposed_convolution_undoes_a_stride():
     assert shape("ConvTranspose", IMAGE, Tensor((4, 2, 2, 2, 2)), strides=(2, 2, 2)) == (1, 2, 16, 16, 16)
 
 
+def test_sampling_takes_the_size_of_its_places_and_eight_neighbours_for_each():
+    (result,), work = made("GridSample", IMAGE, Tensor((1, 2, 3, 5, 3)), mode="linear", padding_mode="zeros")
+    assert result.shape == (1, 4, 2, 3, 5)
+    assert work == 8 * 4 * 2 * 3 * 5
+
+
 @pytest.mark.parametrize(
     ("operator", "given", "attributes"),
     [
@@ -70,6 +76,12 @@ def test_a_transposed_convolution_undoes_a_stride():
         ("Resize", [IMAGE, None, Tensor((5,))], {}),
         ("Resize", [IMAGE, None, None, numbers(1, 4, 0, 8, 8)], {}),
         ("Resize", [Tensor((1,) * 6), None, None, numbers(1, 1, 1, 1, 1, 1)], {"mode": "linear"}),  # OpenVINO crashes
+        ("GridSample", [IMAGE, Tensor((1, 4, 4, 4, 2))], {"mode": "linear"}),
+        ("GridSample", [IMAGE, Tensor((2, 4, 4, 4, 3))], {"mode": "linear"}),
+        ("GridSample", [Tensor((1, 4, 8, 8)), Tensor((1, 4, 4, 2))], {"mode": "linear"}),
+        ("GridSample", [IMAGE, Tensor((1, 4, 4, 4, 3))], {"mode": "cubic"}),
+        ("GridSample", [IMAGE, Tensor((1, 4, 4, 4, 3))], {"padding_mode": "reflection"}),
+        ("GridSample", [IMAGE, Tensor((1, 4, 4, 4, 3))], {"align_corners": 2}),
         ("Pad", [IMAGE, numbers(*[0] * 9, -1)], {}),
         ("Pad", [IMAGE, numbers(*[8] * 10)], {"mode": "reflect"}),
         ("Concat", [IMAGE, Tensor((1, 4, 8, 8, 7))], {"axis": 1}),

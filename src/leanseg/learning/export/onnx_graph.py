@@ -13,6 +13,7 @@ OPSET = 17  # the newest that both OpenVINO and ONNX Runtime of the last two yea
 def export_onnx(network: nn.Module, channels: int, tile: tuple[int, int, int]) -> bytes:
     """Return the graph image (1, channels, *tile) -> logits (1, K, *tile), float32, batch norms folded.
 
+    A module that needs a newer operator set than OPSET says so by its attribute `onnx_opset`.
     The network is traced (shapes are fixed and the networks have no data-dependent branches). The tracing
     exporter is used on purpose: it takes a second and needs no further package, where torch.export takes ten.
     """
@@ -27,7 +28,7 @@ def export_onnx(network: nn.Module, channels: int, tile: tuple[int, int, int]) -
             dynamo=False,
             input_names=["image"],
             output_names=["logits"],
-            opset_version=OPSET,
+            opset_version=max(getattr(module, "onnx_opset", OPSET) for module in network.modules()),
         )
     return graph.getvalue()
 

@@ -1,15 +1,17 @@
 """Write the package of a trained network: graph, weights, plan, card, and what was measured on the way."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from leanseg.errors import LeansegError
+from leanseg.inference import Engine
 from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
 from leanseg.inference.engines.openvino_engine import OpenVinoEngine
 from leanseg.learning.export.card import write_card
@@ -19,16 +21,37 @@ from leanseg.learning.export.torch_engine import TorchEngine, build_network
 from leanseg.packages import write_package
 from leanseg.plans import Plan
 
+# By the names that plans have for them, the preferred one first.
+_ENGINES: dict[Literal["openvino", "onnxruntime"], Callable[[bytes], Engine]] = {
+    "openvino": OpenVinoEngine,
+    "onnxruntime": OnnxRuntimeEngine,
+}
+
+
+class NoEngineError(LeansegError):
+    """No engine can read a network's graph."""
+
+    def __init__(self, network: str, refusals: Iterable[str]) -> None:
+        super().__init__(
+            what=f"no engine can use network {network}: {'; '.join(refusals)}",
+            why="what was trained could not be used without torch",
+            fix="make the network of operations that at least ONNX Runtime knows",
+        )
+
 
 @dataclass(frozen=True)
 class Exported:
-    """Everything of a package that does not depend on how well the network did."""
+    """Everything of a package that does not depend on how well the network did.
+
+    plan: as given, but with another engine where the given one cannot read the graph; `remark` says so.
+    """
 
     plan: Plan
     weights: bytes
     graph: bytes
     parameters: int
     parity: Parity
+    remark: str = ""
 
     def write(
         self, path: Path, facts: Mapping[str, Any], validation: Mapping[str, str], *, unseen: bool = False
@@ -54,12 +77,29 @@ class Exported:
 def export(plan: Plan, weights: Mapping[str, Tensor], tile: NDArray[np.float32]) -> Exported:
     """Return graph and weights of a trained network, and how far the engines agree with torch.
 
-    tile: (1, C, D, H, W) of a preprocessed scan, to compare on.
+    tile: (1, C, D, H, W) of a preprocessed scan, to compare on. Raises NoEngineError.
     """
     network = build_network(plan)
     network.load_state_dict(dict(weights))
     graph = export_onnx(network, len(plan.data.channels), plan.inference.tile)
-    others = (partial(OpenVinoEngine, graph), partial(OnnxRuntimeEngine, graph))
-    parity = compare_engines(tile, TorchEngine(network), others, regions=bool(plan.data.regions))
+    others = {name: partial(engine, graph) for name, engine in _ENGINES.items()}
+    parity, unreadable = compare_engines(tile, TorchEngine(network), others, regions=bool(plan.data.regions))
+    plan, remark = _with_able_engine(plan, unreadable)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Exported(plan, weight_bytes(weights), graph, parameters, parity)
+    return Exported(plan, weight_bytes(weights), graph, parameters, parity, remark)
+
+
+def _with_able_engine(plan: Plan, unreadable: Mapping[str, str]) -> tuple[Plan, str]:
+    """Return `plan` with an engine that can read the graph, and a sentence about it if that is another one."""
+    planned = plan.inference.engine
+    if planned not in unreadable:
+        return plan, ""
+    able = next((name for name in _ENGINES if name not in unreadable), None)
+    if able is None:
+        raise NoEngineError(plan.network.name, unreadable.values())
+    remark = f"Prediction runs on {able}: {planned} cannot read the graph of {plan.network.name}."
+    changed = {
+        "inference": plan.inference.model_copy(update={"engine": able}),
+        "explanation": (*plan.explanation, remark),
+    }
+    return plan.model_copy(update=changed), remark

@@ -1,12 +1,13 @@
 """Does the exported graph say what the network says?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.errors import LeansegError
 from leanseg.inference import Engine
+from leanseg.inference.engines import EngineError
 
 _LEAST_AGREEMENT = 0.999  # share of voxels with the same label
 
@@ -26,15 +27,27 @@ Parity = dict[str, dict[str, float]]
 
 
 def compare_engines(
-    tile: NDArray[np.float32], reference: Engine, others: Sequence[Callable[[], Engine]], *, regions: bool = False
-) -> Parity:
-    """Return per engine the largest difference of logits and the share of equal labels on one tile (1, C, D, H, W).
+    tile: NDArray[np.float32], reference: Engine, others: Mapping[str, Callable[[], Engine]], *, regions: bool = False
+) -> tuple[Parity, dict[str, str]]:
+    """Return how far engines agree with `reference` on one tile (1, C, D, H, W), and what those say that cannot.
 
-    others: what opens the engines; each is gone before the next is opened, as they keep the memory of a tile.
+    Agreement is, per engine and version, the largest difference of logits and the share of equal labels.
+    others: what opens the engines, by name; each is gone before the next is opened, as they keep the memory of a tile.
     regions: labels are not the class of the highest logit but the regions whose logits are above 0, all of them.
     """
     expected = reference(tile)
-    return dict(_compared(opened(), tile, expected, regions=regions) for opened in others)
+    parity: Parity = {}
+    unreadable: dict[str, str] = {}
+    for name, opened in others.items():
+        try:
+            engine = opened()
+        except EngineError as error:
+            unreadable[name] = error.what  # the error itself would keep the engine's memory
+            continue
+        version, found = _compared(engine, tile, expected, regions=regions)
+        parity[version] = found
+        del engine
+    return parity, unreadable
 
 
 def _compared(

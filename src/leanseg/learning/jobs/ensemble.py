@@ -31,7 +31,7 @@ from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.middle import middle_tile
 from leanseg.learning.jobs.training import refuse_other_data
 from leanseg.packages import Package, write_package
-from leanseg.plans import read_plan
+from leanseg.plans import Plan, read_plan
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used
 from leanseg.volumes import read_channels
@@ -176,11 +176,17 @@ def _members(folder: CrossValidationFolder) -> list[Package]:
     members = []
     for number, run in enumerate(runs):
         members.append(Package.read(run.root))
-        if members[-1].plan != plan:
+        if _decisions(members[-1].plan) != _decisions(plan):
             raise DifferentFoldError(folder.root, number, "another plan")
         if run.splits.read_bytes() != folder.splits.read_bytes():
             raise DifferentFoldError(folder.root, number, "other splits")
     return members
+
+
+def _decisions(plan: Plan) -> Plan:
+    """Return what folds have in common: all but the engine, which export chooses anew if need be, and the reasons."""
+    inference = plan.inference.model_copy(update={"engine": "openvino"})
+    return plan.model_copy(update={"inference": inference, "explanation": ()})
 
 
 def _test_cases(folder: CrossValidationFolder, dataset: Dataset) -> list[Case]:

@@ -197,6 +197,8 @@ class TrainingRun:
         assert self._tile is not None
         self._progress.note(f"Exporting after {fitted.steps} steps")
         exported = export(self._plan, _best(self._state), self._tile)
+        if exported.remark:
+            self._progress.note(exported.remark)
         try:
             require_parity(exported.parity)
         except ParityError as error:

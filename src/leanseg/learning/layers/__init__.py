@@ -1,5 +1,7 @@
 """What networks are made of: layers that torch does not have."""
 
+from leanseg.learning.layers.channel_norm import ChannelNorm
+from leanseg.learning.layers.deformable_convolution import DepthwiseDeformableConv3d, depthwise_deformable_conv3d
 from leanseg.learning.layers.depth_shift import (
     DepthShift,
     DistillDepthShift,
@@ -20,7 +22,9 @@ from leanseg.learning.layers.restricted_depth_shift import (
 from leanseg.learning.layers.slices import fold_slices, unfold_slices
 
 __all__ = [
+    "ChannelNorm",
     "DepthShift",
+    "DepthwiseDeformableConv3d",
     "DistillDepthShift",
     "EvenGroupsError",
     "FusionTensor",
@@ -29,6 +33,7 @@ __all__ = [
     "ShiftedSlices",
     "centred_parts",
     "chunked_parts",
+    "depthwise_deformable_conv3d",
     "fold_slices",
     "insert_depth_shift",
     "join_channels",

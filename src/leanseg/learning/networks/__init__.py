@@ -4,13 +4,14 @@ Every network takes (B, C, D, H, W) and returns logits (B, K, D, H, W). A new on
 builder under `@register(NetworkFacts(...))`, and a line below that imports it.
 """
 
-from leanseg.learning.networks import distill_dsm_unet, dsm_unet, e2enet, unet2d, unet3d
+from leanseg.learning.networks import deformuxnet, distill_dsm_unet, dsm_unet, e2enet, unet2d, unet3d, uxnet
 from leanseg.learning.networks.registry import NetworkFacts, Option, create, divisor, facts, names, register
 
 __all__ = [
     "NetworkFacts",
     "Option",
     "create",
+    "deformuxnet",
     "distill_dsm_unet",
     "divisor",
     "dsm_unet",
@@ -20,4 +21,5 @@ __all__ = [
     "register",
     "unet2d",
     "unet3d",
+    "uxnet",
 ]

@@ -35,7 +35,9 @@ _MOST_PARTS = 200  # inputs, outputs and attributes of a node, or fields of an a
 _MOST_DIMENSIONS = 8
 _SMALL = 64  # numbers of a tensor that are read: shapes, axes, scales
 _DOMAINS = {"", "ai.onnx"}
-_OPSETS = range(13, 18)  # their operators mean the same and take their parameters in the same way
+_OPSETS = (*range(13, 18), 20)  # their operators mean the same and take their parameters in the same way,
+_UNLIKE = {"Split", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSumSquare"}
+_UNLIKE_FROM = 18  # but these, from this one on
 
 Shape = tuple[int, ...]
 
@@ -82,25 +84,31 @@ def read_graph(model: bytes) -> Graph:
     """Return the graph of an ONNX model. Raises MalformedModelError if it is damaged or not a plain network."""
     message = memoryview(model)
     found: list[memoryview] = []
+    opset = 0
     for number, _, value in fields(message):
         if number == 7:
             found.append(inner(value))
         elif number == 8:
-            _check_opset(inner(value))
+            opset = max(opset, _opset(inner(value)))
         elif number in {20, 25}:
             raise MalformedModelError("it holds functions or training steps")
     if len(found) != 1:
         raise MalformedModelError(f"{len(found)} graphs")
     graph = _read(found[0])
+    if opset >= _UNLIKE_FROM and (unlike := _UNLIKE & {node.operator for node in graph.nodes}):
+        raise MalformedModelError(f"{min(unlike)} of operator set {opset}")
     _check_names(graph)
     return graph
 
 
-def _check_opset(message: memoryview) -> None:
+def _opset(message: memoryview) -> int:
     facts = {number: value for number, _, value in fields(message)}
     domain, version = text(facts.get(1, memoryview(b""))), facts.get(2, 0)
     if domain not in _DOMAINS or version not in _OPSETS:
-        raise MalformedModelError(f"operator set {domain[:60] or 'ai.onnx'} {version} instead of ai.onnx 13 to 17")
+        raise MalformedModelError(
+            f"operator set {domain[:60] or 'ai.onnx'} {version} instead of ai.onnx 13 to 17 or 20"
+        )
+    return version
 
 
 def _read(message: memoryview) -> Graph:

@@ -1,6 +1,6 @@
 """The operators that networks are made of: how many tensors each takes and gives, and what its result looks like.
 
-Source: onnx/docs/Operators.md, operator sets 13 to 17. A graph with any other operator is refused: engines have
+Source: onnx/docs/Operators.md, operator sets 13 to 17 and 20. A graph with any other operator is refused: engines have
 hundreds, and those that no network uses are where they crash.
 """
 
@@ -90,6 +90,12 @@ _POOLING = {
     "GlobalMaxPool": Operator(windows.global_pooling, work=arithmetic.work_on_input),
     "Resize": Operator(windows.resizing, (3, 4), attributes=_RESIZING, work=windows.work_of_resizing),
     "Pad": Operator(windows.padding, (2, 3), attributes=_names("mode")),
+    "GridSample": Operator(
+        windows.sampling,
+        (2, 2),
+        attributes=_names("align_corners", "mode", "padding_mode"),
+        work=windows.work_of_resizing,
+    ),
 }
 _ACTIVATIONS = {
     **{name: Operator(arithmetic.elementwise) for name in _ALONE},
@@ -98,6 +104,7 @@ _ACTIVATIONS = {
     "ThresholdedRelu": Operator(arithmetic.elementwise, attributes=_names("alpha")),
     "HardSigmoid": Operator(arithmetic.elementwise, attributes=_names("alpha", "beta")),
     "Selu": Operator(arithmetic.elementwise, attributes=_names("alpha", "gamma")),
+    "Gelu": Operator(arithmetic.elementwise, attributes=_names("approximate")),
     "Clip": Operator(arithmetic.elementwise, (1, 3)),
     "Dropout": Operator(arithmetic.elementwise, (1, 3), attributes=_names("seed")),
 }

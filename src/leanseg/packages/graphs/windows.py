@@ -1,4 +1,4 @@
-"""Operators whose window slides over the axes in space, and those that resize them: convolution, pooling, padding."""
+"""Operators that work on neighbouring voxels: convolution, pooling, resizing, padding, sampling."""
 
 import math
 from collections.abc import Sequence
@@ -99,6 +99,18 @@ def padding(call: Call) -> list[Tensor]:
     return [Tensor(tuple(size + pads[at] + pads[at + rank] for at, size in enumerate(first.shape)))]
 
 
+def sampling(call: Call) -> list[Tensor]:
+    """GridSample of volumes: (N, C, ...) at places (N, D, H, W, 3) gives (N, C, D, H, W); what lies outside is 0."""
+    first, places = call.tensor(0).shape, call.tensor(1).shape
+    call.one_of("mode", {"linear"}, "linear")
+    call.one_of("padding_mode", {"zeros"}, "zeros")
+    if call.number("align_corners", 0) not in {0, 1}:
+        call.refuse("align_corners")
+    if len(first) != _MOST_AXES or len(places) != _MOST_AXES or places[0] != first[0] or places[-1] != len(first) - 2:
+        call.refuse(f"{first} at places of shape {places}")
+    return [Tensor((*first[:2], *places[1:-1]))]
+
+
 def work_of_convolution(call: Call, result: Tensor) -> int:
     """Multiplications: the weights of one output channel for every number of the result."""
     return result.size * math.prod(call.tensor(1).shape[1:])
@@ -115,7 +127,7 @@ def work_of_pooling(call: Call, result: Tensor) -> int:
 
 
 def work_of_resizing(_: Call, result: Tensor) -> int:
-    """Multiplications: the eight neighbours of every voxel."""
+    """Multiplications of resizing and sampling: the eight neighbours of every voxel."""
     return 8 * result.size
 
 
