@@ -22,9 +22,9 @@ def spatial_norm(kind: Norm, channels: int) -> nn.Module:
 
 
 class _GroupNorm(nn.GroupNorm):
-    """torch's, also where a group is a single voxel: that is its own mean, and what is left is the bias.
+    """torch's, also where a group is a single voxel, which torch refuses: networks take volumes of any size.
 
-    torch refuses, in evaluation, too; but networks take volumes of any size.
+    Such a voxel is its own mean, and what is left of it is the bias.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name for it)

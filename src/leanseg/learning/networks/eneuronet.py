@@ -97,7 +97,7 @@ class ENeuroNet(nn.Module):
         in_channels: int,
         out_channels: int,
         *,
-        norm: Norm = "instance",
+        norm: Norm = "group",
         dropout: float = 0.0,
         head_channels: int | None = 32,
         shortcut_up: ShortcutUp = "trilinear+1x1",
