@@ -170,11 +170,11 @@ def openvino_logits(graph, x):
     return compiled([x])[0]
 
 
-@pytest.mark.parametrize("options", [{}, {"faithful": True}, {"norm": "instance"}, {"shortcut_up": "deconv"}])
+@pytest.mark.parametrize("options", [{}, {"faithful": True}])
 def test_both_engines_compute_the_same_logits(options):
     torch.manual_seed(0)
     network = made(2, 3, **options).eval()
-    x = torch.randn(1, 2, 48, 32, 32)
+    x = torch.randn(1, 2, 16, 32, 16)
     graph = export_onnx(network, 2, tuple(x.shape[2:]))
     with torch.no_grad():
         logits = network(x).numpy()

@@ -18,7 +18,7 @@ ShortcutUp = Literal["deconv", "trilinear+1x1"]
 
 
 class GroupedResidual(nn.Module):
-    """1x1x1 convolution, 3x3x3 convolution in 8 groups, 1x1x1 convolution; a shortcut is added before the last LeakyReLU.
+    """A 1x1x1 convolution, a 3x3x3 one in 8 groups, a 1x1x1 one; a shortcut is added before the last LeakyReLU.
 
     (B, before, D, H, W) -> (B, after, D', H', W') with sizes as they were, halved (and rounded up) or doubled.
     width: channels of the grouped convolution, a multiple of 8. unread: further channels that the first convolution
