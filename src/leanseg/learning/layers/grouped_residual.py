@@ -8,6 +8,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from leanseg.learning.layers.sound_convolution import SoundConv3d
 from leanseg.learning.layers.spatial_norm import Norm, spatial_norm
 
 GROUPS = 8
@@ -67,7 +68,9 @@ class GroupedResidual(nn.Module):
 def _grouped(width: int, resize: Resize) -> nn.Module:
     if resize == "double":
         return nn.ConvTranspose3d(width, width, 3, stride=2, padding=1, output_padding=1, groups=GROUPS)
-    return nn.Conv3d(width, width, 3, stride=2 if resize == "halve" else 1, padding=1, groups=GROUPS)
+    if resize == "halve":
+        return nn.Conv3d(width, width, 3, stride=2, padding=1, groups=GROUPS)
+    return SoundConv3d(width, width, 3, padding=1, groups=GROUPS)
 
 
 def _shortcut(before: int, after: int, resize: Resize, norm: Norm, shortcut_up: ShortcutUp) -> nn.Module:
