@@ -5,6 +5,7 @@ from leanseg.datasets.cases import Case, Dataset
 from leanseg.datasets.checking import CheckReport, Problem, check_dataset
 from leanseg.datasets.fingerprint import Fingerprint, fingerprint
 from leanseg.datasets.folders import classes_in, open_folders
+from leanseg.datasets.label_lists import LabelList, label_list, label_list_names
 from leanseg.datasets.layouts import open_dataset
 from leanseg.datasets.measurement import NoLabelError
 from leanseg.datasets.parallel import in_order, workers_for
@@ -19,6 +20,7 @@ __all__ = [
     "Dataset",
     "Fingerprint",
     "Fold",
+    "LabelList",
     "NoLabelError",
     "Problem",
     "Region",
@@ -30,6 +32,8 @@ __all__ = [
     "find_cases",
     "fingerprint",
     "in_order",
+    "label_list",
+    "label_list_names",
     "make_splits",
     "open_dataset",
     "open_folders",

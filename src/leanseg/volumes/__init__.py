@@ -1,5 +1,6 @@
 """One 3D image and its geometry: strict readers and writers (NIfTI, MetaImage, NRRD), orientation."""
 
+from leanseg.volumes.conform import BRAIN_SHAPE, Conformed, conform
 from leanseg.volumes.errors import GeometryMismatchError, NotFiniteError
 from leanseg.volumes.geometry import Geometry, require_same_grid
 from leanseg.volumes.header import Header, smallest_integer
@@ -26,13 +27,16 @@ from leanseg.volumes.volume import Volume
 from leanseg.volumes.writing import write_volume
 
 __all__ = [
+    "BRAIN_SHAPE",
     "SUFFIXES",
+    "Conformed",
     "Geometry",
     "GeometryMismatchError",
     "Header",
     "NotFiniteError",
     "Volume",
     "check_orientation",
+    "conform",
     "default_max_voxels",
     "files_of",
     "from_orientation",

@@ -9,7 +9,8 @@ from leanseg.learning.layers.depth_shift import (
     ResidualDepthShift,
     shift_along_depth,
 )
-from leanseg.learning.layers.fusion_tensor import FusionTensor
+from leanseg.learning.layers.fusion_tensor import FusionTensor, GroupedResidual, Resize, ShortcutUp, glorot_convolutions
+from leanseg.learning.layers.grouped_residual import SLOPE
 from leanseg.learning.layers.insertion import ShiftedSlices, insert_depth_shift
 from leanseg.learning.layers.joining import join_channels
 from leanseg.learning.layers.restricted_depth_shift import (
@@ -20,25 +21,33 @@ from leanseg.learning.layers.restricted_depth_shift import (
     restricted_depth_shift,
 )
 from leanseg.learning.layers.slices import fold_slices, unfold_slices
+from leanseg.learning.layers.spatial_norm import Norm, spatial_norm
 
 __all__ = [
+    "SLOPE",
     "ChannelNorm",
     "DepthShift",
     "DepthwiseDeformableConv3d",
     "DistillDepthShift",
     "EvenGroupsError",
     "FusionTensor",
+    "GroupedResidual",
     "HardDepthShift",
+    "Norm",
     "ResidualDepthShift",
+    "Resize",
     "ShiftedSlices",
+    "ShortcutUp",
     "centred_parts",
     "chunked_parts",
     "depthwise_deformable_conv3d",
     "fold_slices",
+    "glorot_convolutions",
     "insert_depth_shift",
     "join_channels",
     "join_shifted",
     "restricted_depth_shift",
     "shift_along_depth",
+    "spatial_norm",
     "unfold_slices",
 ]

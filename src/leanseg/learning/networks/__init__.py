@@ -4,7 +4,7 @@ Every network takes (B, C, D, H, W) and returns logits (B, K, D, H, W). A new on
 builder under `@register(NetworkFacts(...))`, and a line below that imports it.
 """
 
-from leanseg.learning.networks import deformuxnet, distill_dsm_unet, dsm_unet, e2enet, unet2d, unet3d, uxnet
+from leanseg.learning.networks import deformuxnet, distill_dsm_unet, dsm_unet, e2enet, eneuronet, unet2d, unet3d, uxnet
 from leanseg.learning.networks.registry import NetworkFacts, Option, create, divisor, facts, names, register
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "divisor",
     "dsm_unet",
     "e2enet",
+    "eneuronet",
     "facts",
     "names",
     "register",

@@ -1,0 +1,31 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from leanseg.learning.layers.sound_convolution import SoundConv3d
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_bf16_gradients_are_near_those_of_fp32_whatever_was_in_memory(depth):
+    torch.manual_seed(0)
+    layer = SoundConv3d(32, 32, 3, padding=1, groups=8)
+    x = torch.randn(2, 32, depth, 3, 2)
+    logits = layer(x)
+    upstream = torch.randn_like(logits)
+    (exact,) = torch.autograd.grad(logits, layer.weight, upstream)
+    for size in (1_000, 10_000, 100_000, 1_000_000):
+        torch.full((size,), float("nan"))  # freed at once: memory that the next tensors may get
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rounded = layer(x)
+        (found,) = torch.autograd.grad(rounded, layer.weight, upstream.bfloat16())
+        assert (found - exact).norm() < 0.02 * exact.norm()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_it_is_a_convolution(depth):
+    layer = SoundConv3d(4, 6, 3, padding=1)
+    x = torch.randn(1, 4, depth, 5, 5)
+    for enabled in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            found, expected = layer(x), functional.conv3d(x, layer.weight, layer.bias, padding=1)
+        assert torch.allclose(found, expected, atol=2e-2 if enabled else 1e-6)
