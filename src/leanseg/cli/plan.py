@@ -95,7 +95,7 @@ def _rows(made: "Plan") -> list[tuple[str, str]]:
     preprocessing, training, estimates = made.preprocessing, made.training, made.estimates
     rows = [
         ("network", made.network.name + options),
-        ("grid", f"{preprocessing.orientation}, {_by(preprocessing.spacing)} mm"),
+        ("grid", f"{preprocessing.orientation}, {_spacing(preprocessing.spacing)}"),
         ("intensities", ", ".join(scheme.scheme for scheme in preprocessing.normalisation)),
         ("patch, batch", f"{_by(training.patch)}, {training.batch}"),
         ("tile, overlap", f"{_by(made.inference.tile)}, {made.inference.overlap:.0%}"),
@@ -105,6 +105,10 @@ def _rows(made: "Plan") -> list[tuple[str, str]]:
         rows.append(("RAM to predict", show_bytes(estimates.prediction_ram)))
         rows.append(("steps", "as many as you say" if estimates.steps is None else f"about {estimates.steps:,}"))
     return rows
+
+
+def _spacing(spacing: tuple[float, float, float] | None) -> str:
+    return f"{_by(spacing)} mm" if spacing else "every scan's own spacing"
 
 
 def _by(sizes: tuple[float, float, float]) -> str:
