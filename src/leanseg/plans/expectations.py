@@ -28,7 +28,7 @@ def refuse_other_dataset(recipe: Recipe, dataset: Dataset, *, rehearsal: bool = 
     differences = _differences(recipe, dataset)
     too_few = _other_number(recipe, dataset)
     if differences:
-        fix = f"name that data set ({recipe.data.layout}), or plan without a recipe: leanseg plan DATASET -o PLAN"
+        fix = f"name that data set, or plan without a recipe: leanseg plan DATASET -o PLAN; it is: {recipe.data.layout}"
         raise OtherDatasetError(recipe, dataset, [*differences, *too_few], fix)
     if too_few and not rehearsal:
         fix = "give exactly the published cases, or rehearse with those there are: --scale 0.01"

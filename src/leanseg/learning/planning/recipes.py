@@ -212,13 +212,18 @@ def _about_machine(plan: Plan, estimates: Estimates, memory: Memory, seconds: fl
     step, steps = estimates.seconds_per_step or 0.0, plan.training.steps or 0
     sentences = [
         f"Network {plan.network.name}: {costs.parameters:,} parameters, {costs.macs_per_voxel:,.0f} MACs per voxel.",
-        f"A step takes about {step:.2g} s on this {machine.device.upper()}, all {steps:,} {steps * step / 3600:.2g} h.",
+        f"A step takes about {step:.2g} s on this {machine.device.upper()}, all {steps:,} take {_time(steps * step)}.",
         f"Training takes about {show_bytes(estimates.training_ram)} of RAM.",
         f"Prediction takes about {show_bytes(estimates.prediction_ram)} and {seconds:.2g} s for the largest case.",
     ]
     if estimates.steps is not None and estimates.steps < steps:
         sentences.append(f"Cut short: {plan.budget.minutes:g} minutes are enough for about {estimates.steps:,} steps.")
     return sentences
+
+
+def _time(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{max(1, minutes):.0f} minutes" if minutes < 100 else f"{minutes / 60:,.0f} hours"
 
 
 def _by(size: tuple[int, int, int]) -> str:
