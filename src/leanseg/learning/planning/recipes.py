@@ -135,6 +135,7 @@ def _grid(recipe: Recipe, fingerprint: Fingerprint) -> tuple[Preprocessing, list
     median = choose_grid(fingerprint, crop)
     orientation = stated.orientation.value or median.orientation
     spacing = stated.spacing.value
+    wanted: tuple[float, float, float] | None
     reasons = []
     if spacing == "median":
         along = dict(zip("RASLPI", fingerprint.median_spacing * 2, strict=True))

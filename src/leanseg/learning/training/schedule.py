@@ -19,6 +19,6 @@ def learning_rate_factor(progress: float, warmup: float, schedule: Schedule = "c
         case "cosine":
             return _END + (1 - _END) * (1 + math.cos(math.pi * fall)) / 2
         case "poly":
-            return max((1 - fall) ** _POWER, _END)
+            return max(math.pow(1 - fall, _POWER), _END)
         case "constant":
             return 1.0
