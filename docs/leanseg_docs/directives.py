@@ -8,7 +8,7 @@ import inspect
 import re
 from collections.abc import Callable
 
-from leanseg_docs import commands, keys, memory_picture, python_api
+from leanseg_docs import commands, keys, memory_picture, python_api, recipes
 from leanseg_docs.hostile import hostile_table
 from leanseg_docs.numbers import numbers
 from leanseg_docs.places import IMAGES
@@ -114,6 +114,8 @@ _GENERATED: dict[str, Callable[[], str]] = {
     "network-functions": python_api.networks_described,
     "networks": python_api.network_table,
     "plan-keys": _plan_keys,
+    "recipe-sections": recipes.recipes_described,
+    "recipes": recipes.recipe_table,
     "run-folder": _run_folder,
 }
 

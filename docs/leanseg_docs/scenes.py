@@ -146,6 +146,19 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "leanseg ensemble runs/folds -o hippocampus-package",
         "The three folds from [leanseg train](train.md), judged on the test cases:",
     ),
+    Scene("recipes", "leanseg recipes", "All of them:", again=True),
+    Scene(
+        "recipe", "leanseg recipes distill-dsm-hippocampus", "One of them, with the origin of every value:", again=True
+    ),
+    Scene(
+        "recipe-refused",
+        "leanseg plan Task04_Hippocampus -o refused.json --recipe e2enet-btcv",
+        code=2,
+        again=True,
+    ),
+    Scene(
+        "recipe-plan", "leanseg plan Task04_Hippocampus -o rehearsal.json --recipe distill-dsm-hippocampus --scale 0.01"
+    ),
     Scene("demo", "leanseg demo", "Three minutes of training:"),
     Snippets("python.md", writes=("runs/python", "labels.nii.gz", "many-label-maps", "python-report")),
     Snippets("adding-a-network.md"),

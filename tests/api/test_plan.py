@@ -87,3 +87,34 @@ def test_a_real_plan_explains_itself(balls, tmp_path):
     assert made.explanation
     assert made.budget.minutes == 5
     assert json.loads((tmp_path / "plan.json").read_text())["budget"]["training_ram"] == "4GB"
+
+
+def test_a_recipe_is_followed_by_command_and_python_alike(balls, tmp_path, plan, monkeypatch):
+    calls = []
+    monkeypatch.setattr("leanseg.api.plan.refuse_other_dataset", lambda *given, **options: ["fewer cases"])
+    monkeypatch.setattr(
+        "leanseg.learning.planning.make_recipe_plan", lambda *given, **options: calls.append((given, options)) or plan
+    )
+    words = ["plan", str(balls), "-o", str(tmp_path / "plan.json"), "--recipe", "e2enet-btcv", "--scale", "0.1"]
+    done = CliRunner().invoke(_application(["plan"]), [*words, "--ram", "64GB", "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    leanseg.plan(balls, recipe="e2enet-btcv", scale=0.1, ram="64GB", device="cpu")
+    by_command, by_python = calls
+    assert by_command == by_python
+    assert by_python[1] == {"scale": 0.1, "device": "cpu"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"recipe": "e2enet-btcv", "network": "unet2d"},
+        {"recipe": "e2enet-btcv", "options": {"base": 8}},
+        {"recipe": "e2enet-btvc"},
+        {"recipe": "e2enet-btcv", "scale": -1},
+        {"scale": 0.5},
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused_before_anything_is_read(options, tmp_path):
+    with pytest.raises(leanseg.InputError) as refused:
+        leanseg.plan(tmp_path / "nowhere", **options)
+    assert "nowhere" not in refused.value.what

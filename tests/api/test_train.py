@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import leanseg
-from leanseg.api.choices import ContradictionError, TooFewError
+from leanseg.api.choices import ContradictionError, TooFewError, WrongScaleError
 from leanseg.learning.jobs.run_folder import NoEndError
 from leanseg.plans import write_plan
 from leanseg.plans.budget import UnusableBudgetError
+from leanseg.plans.expectations import OtherDatasetError
+from leanseg.plans.recipe import UnknownRecipeError, read_recipe
 from leanseg.storage import OutputNotEmptyError
 
 RESUMED = {
@@ -23,6 +25,8 @@ RESUMED = {
     "plan": "plan.json",
     "network": "unet2d",
     "overwrite": True,
+    "recipe": "e2enet-btcv",
+    "scale": 0.01,
 }
 
 
@@ -38,6 +42,14 @@ def test_a_resumed_run_keeps_what_it_was_started_with(option, tmp_path):
     [
         ({"plan": "plan.json", "network": "unet2d"}, ContradictionError),
         ({"minutes": 1, "steps": 1}, ContradictionError),
+        ({"recipe": "e2enet-btcv", "plan": "plan.json"}, ContradictionError),
+        ({"recipe": "e2enet-btcv", "network": "unet2d"}, ContradictionError),
+        ({"recipe": "e2enet-btcv", "options": {"base": 8}}, ContradictionError),
+        ({"recipe": "e2enet-btcv", "steps": 5}, ContradictionError),
+        ({"recipe": "e2enet-btvc"}, UnknownRecipeError),
+        ({"recipe": "e2enet-btcv", "scale": 0}, WrongScaleError),
+        ({"recipe": "e2enet-btcv", "scale": 1.5}, WrongScaleError),
+        ({"scale": 0.5, "steps": 1}, WrongScaleError),
         ({"steps": 0}, TooFewError),
         ({"minutes": -1}, UnusableBudgetError),
         ({"minutes": float("nan")}, UnusableBudgetError),
@@ -71,6 +83,76 @@ def test_a_plan_is_an_object_or_its_file(balls, plan, tmp_path, monkeypatch):
     for named in (plan, tmp_path / "plan.json", str(tmp_path / "plan.json")):
         leanseg.train(balls, out=tmp_path / "run", plan=named, steps=2, device="cpu")
     assert [planned for _, planned, *_ in started] == [plan] * 3
+
+
+@pytest.fixture
+def begun(monkeypatch, plan):
+    """With which plan, limits and folds training begins; a plan by a recipe has 700 steps, and nothing is measured."""
+    calls = []
+    by_recipe = plan.model_copy(update={"training": plan.training.model_copy(update={"steps": 700})})
+    monkeypatch.setattr("leanseg.learning.planning.make_recipe_plan", lambda *given, **options: by_recipe)
+    monkeypatch.setattr(
+        "leanseg.learning.jobs.training.start",
+        lambda dataset, plan, out, limits, *, folds, **options: calls.append((plan, limits, folds)),
+    )
+    return calls
+
+
+class Notes(leanseg.Progress):
+    def __init__(self):
+        self.told = []
+
+    def note(self, message):
+        self.told.append(message)
+
+
+@pytest.fixture
+def prostate(balls):
+    """The balls, said to be the Decathlon's prostate but for their number."""
+    described = json.loads((balls / "dataset.json").read_text())
+    described["modality"] = {"0": "T2", "1": "ADC"}
+    described["labels"]["2"] = "transitional zone"
+    for entry in described["training"]:
+        image = nibabel.load(balls / entry["image"])
+        doubled = np.stack([image.get_fdata()] * 2, axis=-1).astype(np.float32)
+        nibabel.save(nibabel.Nifti1Image(doubled, image.affine), balls / entry["image"])
+    (balls / "dataset.json").write_text(json.dumps(described))
+    return balls
+
+
+def test_a_recipe_ends_after_its_own_steps_or_the_minutes_given(begun, prostate, tmp_path):
+    notes = Notes()
+    for minutes in (None, 3):
+        leanseg.train(
+            prostate, out=tmp_path / "run", recipe="distill-dsm-prostate", scale=0.5, minutes=minutes, progress=notes
+        )
+    assert [(limits.steps, limits.minutes, folds) for _, limits, folds in begun] == [(700, None, 5), (700, 3, 5)]
+    assert any("5 labelled cases instead of 32" in note for note in notes.told)
+    assert len([note for note in notes.told if "cut short" in note]) == 1
+
+
+def test_what_a_recipe_does_not_reproduce_is_told_before_training(begun, balls, tmp_path, monkeypatch):
+    monkeypatch.setattr("leanseg.api.plan.refuse_other_dataset", lambda *given, **options: [])
+    notes = Notes()
+    leanseg.train(balls, out=tmp_path / "run", recipe="deformuxnet-amos", progress=notes)
+    for missing in read_recipe("deformuxnet-amos").not_reproduced:
+        assert any(missing.what in note for note in notes.told)
+    assert begun[0][2] == 10
+
+
+def test_a_recipe_on_another_data_set_is_refused_before_it_is_measured(balls, tmp_path, monkeypatch):
+    monkeypatch.setattr("leanseg.datasets.fingerprint", None)
+    with pytest.raises(OtherDatasetError) as refused:
+        leanseg.train(balls, out=tmp_path / "run", recipe="deformuxnet-kits", scale=0.01)
+    assert "3" in refused.value.what
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_plan_with_steps_needs_no_other_end(begun, balls, plan, tmp_path):
+    seven = plan.model_copy(update={"training": plan.training.model_copy(update={"steps": 7})})
+    for steps, minutes in ((None, None), (3, None), (None, 2)):
+        leanseg.train(balls, out=tmp_path / "run", plan=seven, steps=steps, minutes=minutes)
+    assert [(limits.steps, limits.minutes) for _, limits, _ in begun] == [(7, None), (3, None), (7, 2)]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from leanseg.inference.normalisation import mean_and_sd, normalised
 from leanseg.plans import Normalisation
@@ -52,3 +53,27 @@ def test_none_leaves_the_numbers_alone_and_the_input_is_never_changed():
     np.testing.assert_array_equal(result, before)
     normalised(channel, Normalisation())
     np.testing.assert_array_equal(channel, before)
+
+
+def test_a_window_becomes_zero_to_one_and_what_is_outside_its_ends():
+    scheme = Normalisation(scheme="window", low=-125, high=275)
+    result = normalised(np.array([[[-1000, -125, 75, 275, 3000]]], dtype=np.int16), scheme)
+    assert result.ravel().tolist() == [0, 0, 0.5, 1, 1]
+    assert result.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"scheme": "window"},
+        {"scheme": "window", "low": 0},
+        {"scheme": "window", "low": 5, "high": 5},
+        {"scheme": "window", "low": 5, "high": 4},
+        {"scheme": "window", "low": 0, "high": 1, "sd": 2},
+        {"scheme": "zscore", "low": 0},
+        {"scheme": "clip", "low": 0, "high": 1},
+    ],
+)
+def test_numbers_that_do_not_belong_to_a_scheme_are_refused(numbers):
+    with pytest.raises(ValidationError):
+        Normalisation(**numbers)

@@ -172,3 +172,10 @@ def test_the_scan_is_left_as_it_is():
     before = scan.copy()
     prepare(scan, geometry_of((4, 5, 6)), plain(scheme="zscore", spacing=(2, 1, 1)))
     np.testing.assert_array_equal(scan, before)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.7, 0.9, 2.5)])
+def test_without_a_spacing_every_scan_keeps_its_own(spacing):
+    scan = np.random.default_rng(0).integers(0, 3, size=(4, 5, 6)).astype(np.float32)
+    prepared = prepare(scan[None], geometry_of(scan.shape, spacing=spacing), plain(spacing=None))
+    np.testing.assert_array_equal(prepared.array[0], scan.transpose(2, 1, 0))

@@ -90,3 +90,24 @@ def test_the_network_is_given_whole_contiguous_tiles():
 
     image = np.zeros((1, 9, 3, 7), dtype=np.float32)
     assert fuse(checked, image, (4, 5, 6), 0.5).shape == image.shape
+
+
+@given(size=st.integers(1, 60), tile=st.integers(1, 30), overlap=OVERLAPS)
+@settings(deadline=None, max_examples=60)
+def test_constant_weights_count_every_tile_over_a_voxel_alike(size, tile, overlap):
+    found = windows(max(size, tile), tile, overlap, "constant")
+    counts = np.zeros(max(size, tile))
+    for window in found:
+        counts[window.place] += 1
+    for window in found:
+        np.testing.assert_allclose(window.weights, 1 / counts[window.place], rtol=1e-6)
+
+
+def test_tiles_are_blended_as_asked():
+    def numbered(tile):
+        numbered.calls += 1
+        return np.full_like(tile, numbered.calls)
+
+    numbered.calls = 0
+    scores = fuse(numbered, np.zeros((1, 6, 4, 4), dtype=np.float32), (4, 4, 4), 0.5, blending="constant")
+    np.testing.assert_allclose(scores[0, :, 0, 0], [1, 1, 1.5, 1.5, 2, 2])

@@ -1,5 +1,6 @@
 """Choices that several functions offer, and what is refused about them before any work begins."""
 
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from leanseg.errors import InputError
@@ -24,6 +25,37 @@ class TooFewError(InputError):
             why="nothing would be done with fewer",
             fix=f"give {option} 1 or more, or leave it out",
         )
+
+
+class WrongScaleError(InputError):
+    """The share of a recipe's steps makes no sense, or there is no recipe to scale."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(
+            what=what, why="--scale shortens a recipe: it is the share of its steps that are done", fix=fix
+        )
+
+
+def require_scale(scale: float | None, recipe: str | None) -> float:
+    """Return the share of a recipe's steps, 1 where nothing is said. Raises WrongScaleError."""
+    if scale is None:
+        return 1.0
+    if recipe is None:
+        raise WrongScaleError("--scale was given without --recipe", "name a recipe, or use --steps")
+    if not 0 < scale <= 1:
+        raise WrongScaleError(f"--scale {scale:g}: from more than 0 to 1 is possible", "use --scale 0.01 to rehearse")
+    return scale
+
+
+def refuse_contradictions(exclusive: Iterable[tuple[str, str, str]], options: Mapping[str, object]) -> None:
+    """Raise ContradictionError for the first two of `options` that were both given although one excludes the other.
+
+    exclusive: two names each, and why. None and False stand for an option that was left out.
+    """
+    given = {name for name, value in options.items() if value is not None and value is not False}  # fold 0 is given
+    for first, second, why in exclusive:
+        if first in given and second in given:
+            raise ContradictionError(f"--{first} and --{second}", why, f"leave out --{first} or --{second}")
 
 
 def require_one(option: str, count: int | None) -> None:

@@ -6,16 +6,23 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from leanseg.api.choices import Device
+from leanseg.api.choices import Device, refuse_contradictions, require_scale
 from leanseg.api.extras import naming_what_is_missing
 from leanseg.api.named_dataset import open_named
 from leanseg.api.paths import PathLike, path_or_none
 from leanseg.plans import Budget, Plan, read_budget, write_plan
+from leanseg.plans.expectations import refuse_other_dataset
+from leanseg.plans.recipe import Recipe, read_recipe
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used
 
 if TYPE_CHECKING:
     from leanseg.datasets import Dataset
+
+_EXCLUSIVE = (
+    ("recipe", "network", "the recipe names its network"),
+    ("recipe", "option", "the recipe holds the network's options"),
+)
 
 
 def plan(
@@ -25,6 +32,8 @@ def plan(
     labels: PathLike | None = None,
     network: str | None = None,
     options: Mapping[str, JsonValue] | None = None,
+    recipe: str | None = None,
+    scale: float | None = None,
     ram: str | int | None = None,
     predict_ram: str | int | None = None,
     vram: str | int | None = None,
@@ -39,12 +48,16 @@ def plan(
     """Return how to train on a data set within a budget, with the reason for every decision in `explanation`.
 
     dataset, images, labels: see `leanseg.check`. network, options: a name of `leanseg.networks` and its options.
+    recipe: a published experiment (leanseg recipes lists them) to follow instead. scale: share of its steps to do.
     ram, predict_ram, vram: memory to train in, to predict in and of the GPU, as "8GB" or in bytes. minutes: wall time
     of training, everything included. seconds_per_case: to predict the largest case. splits: file of folds whose test
     cases are left out; those in the data set's own splits.json are, too. out: file to write the plan to.
     This machine is measured for a few seconds. Raises BudgetError when the budget cannot be met, and InputErrors;
     nothing is written then.
     """
+    refuse_contradictions(_EXCLUSIVE, {"recipe": recipe, "network": network, "option": options or None})
+    share = require_scale(scale, recipe)
+    experiment = read_recipe(recipe) if recipe is not None else None
     file = path_or_none(out)
     if file is not None:
         refuse_if_used(file, overwrite=overwrite)
@@ -56,7 +69,10 @@ def plan(
         seconds_per_case=seconds_per_case,
     )
     opened = open_named(dataset, images, labels, None, progress)
-    made = plan_within(budget, opened, path_or_none(splits), network, options, device, progress)
+    if experiment is None:
+        made = plan_within(budget, opened, path_or_none(splits), network, options, device, progress)
+    else:
+        made = plan_by_recipe(budget, opened, path_or_none(splits), experiment, share, device, progress)
     if file is not None:
         write_plan(file, made)
     return made
@@ -83,3 +99,27 @@ def plan_within(
         return make_plan(
             dataset, found, budget, network=network or DEFAULT_NETWORK, options=dict(options or {}), device=chosen
         )
+
+
+def plan_by_recipe(
+    budget: Budget,
+    dataset: "Dataset",
+    splits: Path | None,
+    recipe: Recipe,
+    scale: float,
+    device: Device | None,
+    progress: Progress | None,
+) -> Plan:
+    """Return the plan of `recipe` for `dataset`, which must be the one that it was published with."""
+    progress = progress or Progress()
+    for note in refuse_other_dataset(recipe, dataset, rehearsal=scale < 1):
+        progress.note(note)
+    from leanseg.datasets import fingerprint, without_test_cases
+
+    found = fingerprint(without_test_cases(dataset, splits), progress)
+    with naming_what_is_missing():
+        from leanseg.learning.export.torch_engine import resolve_device
+        from leanseg.learning.planning import make_recipe_plan
+
+        chosen = resolve_device(device or "auto")
+        return make_recipe_plan(recipe, dataset, found, budget, scale=scale, device=chosen)

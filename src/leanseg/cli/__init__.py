@@ -15,7 +15,10 @@ import typer
 
 from leanseg.cli.failures import explained
 
-COMMANDS = ("info", "check", "split", "plan", "train", "predict", "evaluate", "ensemble", "pack", "demo", "doctor")
+COMMANDS = (
+    *("info", "check", "split", "plan", "train", "predict", "evaluate", "ensemble", "pack", "recipes"),
+    *("demo", "doctor"),
+)
 
 
 def main() -> None:

@@ -11,4 +11,9 @@ def close(written: Path, what: str, *, then: Sequence[str | Path] = ()) -> None:
     """Print where `what` was written, and the leanseg command line of the words `then` that goes on from there."""
     typer.echo(f"written: {written} ({what})")
     if then:
-        typer.echo(f"next:    {shlex.join(['leanseg', *map(str, then)])}")
+        go_on(*then)
+
+
+def go_on(*words: str | Path) -> None:
+    """Print the leanseg command line of `words` as what is usually done next."""
+    typer.echo(f"next:    {shlex.join(['leanseg', *map(str, words)])}")

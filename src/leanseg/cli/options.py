@@ -30,6 +30,12 @@ NetworkOption = Annotated[str | None, typer.Option("--network", help="Network to
 NetworkOptionsOption = Annotated[
     list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Option of the network, e.g. alpha=0.25")
 ]
+RecipeOption = Annotated[
+    str | None, typer.Option("--recipe", help="Published experiment to follow, e.g. e2enet-btcv; see leanseg recipes")
+]
+ScaleOption = Annotated[
+    float | None, typer.Option("--scale", help="Share of the recipe's steps to do, e.g. 0.01 to rehearse it")
+]
 RamOption = Annotated[str | None, typer.Option("--ram", help="Memory to train in, e.g. 8GB")]
 DeviceOption = Annotated[
     Device | None, typer.Option("--device", help="Where torch computes: auto, cpu or cuda", show_default=False)

@@ -17,6 +17,8 @@ from leanseg.cli.options import (
     OutFileOption,
     OverwriteOption,
     RamOption,
+    RecipeOption,
+    ScaleOption,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ def plan(
     labels: LabelsOption = None,
     network: NetworkOption = None,
     option: NetworkOptionsOption = None,
+    recipe: RecipeOption = None,
+    scale: ScaleOption = None,
     ram: RamOption = None,
     predict_ram: Annotated[str | None, typer.Option(help="Memory to predict in, e.g. 2GB")] = None,
     vram: Annotated[str | None, typer.Option(help="Memory of the GPU, where there is one")] = None,
@@ -60,6 +64,8 @@ def plan(
             labels=labels,
             network=network,
             options=options,
+            recipe=recipe,
+            scale=scale,
             ram=ram,
             predict_ram=predict_ram,
             vram=vram,
@@ -84,7 +90,7 @@ def _show(made: "Plan", out: Path) -> None:
     table(("plan", ""), _rows(made), title=f"{made.data.name}: {', '.join(made.data.regions or made.data.labels)}")
     for sentence in made.explanation:
         typer.echo(f"- {sentence}")
-    limit = () if made.budget.minutes else ("--minutes", "15")
+    limit = () if made.budget.minutes or made.training.steps else ("--minutes", "15")
     close(out, made.network.name, then=("train", "DATASET", "--plan", out, *limit, "-o", "RUN"))
 
 
@@ -95,7 +101,7 @@ def _rows(made: "Plan") -> list[tuple[str, str]]:
     preprocessing, training, estimates = made.preprocessing, made.training, made.estimates
     rows = [
         ("network", made.network.name + options),
-        ("grid", f"{preprocessing.orientation}, {_by(preprocessing.spacing)} mm"),
+        ("grid", f"{preprocessing.orientation}, {_spacing(preprocessing.spacing)}"),
         ("intensities", ", ".join(scheme.scheme for scheme in preprocessing.normalisation)),
         ("patch, batch", f"{_by(training.patch)}, {training.batch}"),
         ("tile, overlap", f"{_by(made.inference.tile)}, {made.inference.overlap:.0%}"),
@@ -105,6 +111,10 @@ def _rows(made: "Plan") -> list[tuple[str, str]]:
         rows.append(("RAM to predict", show_bytes(estimates.prediction_ram)))
         rows.append(("steps", "as many as you say" if estimates.steps is None else f"about {estimates.steps:,}"))
     return rows
+
+
+def _spacing(spacing: tuple[float, float, float] | None) -> str:
+    return f"{_by(spacing)} mm" if spacing else "every scan's own spacing"
 
 
 def _by(sizes: tuple[float, float, float]) -> str:

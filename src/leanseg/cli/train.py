@@ -18,6 +18,8 @@ from leanseg.cli.options import (
     OutFolderOption,
     OverwriteOption,
     RamOption,
+    RecipeOption,
+    ScaleOption,
     SubjectPatternOption,
 )
 from leanseg.errors import InputError, SomeCasesFailedError
@@ -55,6 +57,8 @@ def train(
     plan: Annotated[Path | None, typer.Option(help="A plan made by leanseg plan; left out, one is made now")] = None,
     network: NetworkOption = None,
     option: NetworkOptionsOption = None,
+    recipe: RecipeOption = None,
+    scale: ScaleOption = None,
     fold: Annotated[
         str | None,
         typer.Option(
@@ -88,6 +92,9 @@ def train(
     Ctrl-C ends training early: the run can be resumed, and its package used. With --fold all every case is judged by
     a model that never trained on it; --resume skips the folds that are finished.
 
+    With --recipe a published experiment is followed. It ends after its own steps, or after --minutes if they come
+    first.
+
     Example: leanseg train Task04_Hippocampus --minutes 15 -o runs/hippocampus
     """
     from leanseg.machine import process_seconds
@@ -105,6 +112,8 @@ def train(
             plan=plan,
             network=network,
             options=options,
+            recipe=recipe,
+            scale=scale,
             fold=number,
             splits=splits,
             ram=ram,

@@ -1,4 +1,4 @@
-"""Intensities to numbers around 0, one channel at a time. The schemes are those of `leanseg.plans.Normalisation`.
+"""Intensities to numbers around 0 or from 0 to 1, one channel at a time, by the schemes of leanseg.plans.Normalisation.
 
 Means and standard deviations (of the population) are summed in float64, slice by slice, so that a scan of any size
 needs no second copy of itself. A scan whose voxels are all equal becomes 0, never NaN.
@@ -32,6 +32,11 @@ def normalised(channel: NDArray[Any], scheme: Normalisation, background: float =
         case "clip":
             np.clip(result, scheme.low, scheme.high, out=result)
             _standardise(result, scheme.mean or 0.0, scheme.sd or 0.0)
+        case "window":
+            low, high = scheme.low or 0.0, scheme.high or 0.0
+            np.clip(result, low, high, out=result)
+            result -= np.float32(low)
+            result /= np.float32(high - low)
         case "none":
             pass
     return result

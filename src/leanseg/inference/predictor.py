@@ -84,7 +84,15 @@ class Predictor:
         stopwatch = stopwatch or Stopwatch()
         inference = self.plan.inference
         with stopwatch.phase("network"):
-            scores = fuse(self.engine, prepared.array, inference.tile, inference.overlap, progress, doing)
+            scores = fuse(
+                self.engine,
+                prepared.array,
+                inference.tile,
+                inference.overlap,
+                progress,
+                doing,
+                blending=inference.blending,
+            )
         if len(scores) != self.plan.data.outputs:
             raise WrongScoresError(len(scores), self.plan.data.outputs)
         with stopwatch.phase("labels"):

@@ -165,7 +165,7 @@ def _grid(array: NDArray[Any], geometry: Geometry, preprocessing: Preprocessing)
     spacing = orientation_spacing(geometry.affine, preprocessing.orientation)
     depth, height, width = (
         resampled_size(stop - start, mm, target)
-        for (start, stop), mm, target in zip(box, spacing, preprocessing.spacing, strict=True)
+        for (start, stop), mm, target in zip(box, spacing, preprocessing.spacing or spacing, strict=True)
     )
     return Grid(geometry, preprocessing.orientation, box, (depth, height, width))
 

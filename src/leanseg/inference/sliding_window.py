@@ -1,9 +1,10 @@
 """A network that takes tiles of one size, applied to an image of any size.
 
 Tiles overlap, and where they do their scores are averaged with Gaussian weights (sd = an eighth of the tile): a
-network knows least at the border of what it sees. As tiles lie on a product grid and a Gaussian is a product, the
-weights of all tiles at a voxel sum to 1 exactly when those along each axis do. So every tile's weights are divided
-once, along three short axes, and no volume of weights is needed: the only large array is the sum of scores.
+network knows least at the border of what it sees. Constant weights, as some publications have them, are the other
+choice. As tiles lie on a product grid and a Gaussian is a product, the weights of all tiles at a voxel sum to 1
+exactly when those along each axis do. So every tile's weights are divided once, along three short axes, and no volume
+of weights is needed: the only large array is the sum of scores.
 
 An image smaller than a tile is centred in it and surrounded by 0, which after normalisation means "nothing special";
 training patches that reach beyond a scan are filled the same way.
@@ -12,6 +13,7 @@ training patches that reach beyond a scan are filled the same way.
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +24,7 @@ from leanseg.progress import Progress
 Float32 = NDArray[np.float32]
 Shape = tuple[int, int, int]
 Network = Callable[[Float32], Float32]
+Blending = Literal["gaussian", "constant"]
 
 _SD = 1 / 8  # of the Gaussian, as a share of the tile
 
@@ -41,15 +44,20 @@ def fuse(
     overlap: float,
     progress: Progress | None = None,
     doing: str = "tiles",
+    *,
+    blending: Blending = "gaussian",
 ) -> Float32:
     """Return scores (K, D, H, W) float32 for `image` (C, D, H, W) from a network that takes one tile at a time.
 
     network: (1, C, *tile) float32 -> (1, K, *tile) float32. overlap: least share, 0 to < 1, of a tile that its
-    neighbour covers too. Scores are averaged as the networks give them (logits, not probabilities), over tiles and
-    over the members of an ensemble, which go over the whole image one after the other.
+    neighbour covers too. blending: how much a voxel of a tile counts, less at its border or the same everywhere.
+    Scores are averaged as the networks give them (logits, not probabilities), over tiles and over the members of an
+    ensemble, which go over the whole image one after the other.
     """
     padded, inside = pad_to_tile(image, tile)
-    depth, height, width = (windows(size, length, overlap) for size, length in zip(padded.shape[1:], tile, strict=True))
+    depth, height, width = (
+        windows(size, length, overlap, blending) for size, length in zip(padded.shape[1:], tile, strict=True)
+    )
     places = list(itertools.product(depth, height, width))
     openers = network.openers if isinstance(network, Ensemble) else (lambda: network,)
     if len(places) == len(openers) == 1:
@@ -95,10 +103,10 @@ def pad_to_tile(image: Float32, tile: Shape) -> tuple[Float32, tuple[slice, slic
     return np.pad(image, widths), (depth, height, width)
 
 
-def windows(size: int, tile: int, overlap: float) -> tuple[Window, ...]:
+def windows(size: int, tile: int, overlap: float, blending: Blending = "gaussian") -> tuple[Window, ...]:
     """Return the tiles along an axis of `size` >= `tile` voxels, and weights that sum to 1 at each voxel."""
     starts = tile_starts(size, tile, overlap)
-    bell = gaussian(tile)
+    bell = gaussian(tile) if blending == "gaussian" else np.ones(tile)
     total = np.zeros(size)
     for start in starts:
         total[start : start + tile] += bell

@@ -18,8 +18,10 @@ from leanseg.datasets.targets import (
 )
 from leanseg.errors import InputError
 from leanseg.plans.budget import Budget, Bytes
-from leanseg.plans.strict import Positive, Share, Strict, Triple
+from leanseg.plans.strict import Decay, Positive, Share, Strict, Triple
 from leanseg.volumes import check_orientation
+
+IntensityChange = Literal["scaling", "shift", "gamma", "noise", "smoothing"]
 
 
 class Data(Strict):
@@ -67,12 +69,12 @@ class Normalisation(Strict):
 
     zscore: by mean and sd of the whole scan. zscore_content: of the voxels that are not background (skull-stripped
     MR), which becomes 0; the background is the value in a scan's corners. clip: cut to [low, high], then by the data
-    set's `mean` and `sd` (CT). none: left alone.
+    set's `mean` and `sd` (CT). window: cut to [low, high], which becomes [0, 1]. none: left alone.
     """
 
-    scheme: Literal["zscore", "zscore_content", "clip", "none"] = Field("zscore", description="see above")
-    low: float | None = Field(None, description="of scheme clip: what is lower becomes this")
-    high: float | None = Field(None, description="of scheme clip: what is higher becomes this")
+    scheme: Literal["zscore", "zscore_content", "clip", "window", "none"] = Field("zscore", description="see above")
+    low: float | None = Field(None, description="of schemes clip and window: what is lower becomes this")
+    high: float | None = Field(None, description="of schemes clip and window: what is higher becomes this")
     mean: float | None = Field(None, description="of scheme clip: this becomes 0")
     sd: Positive | None = Field(None, description="of scheme clip: mean + sd becomes 1")
 
@@ -81,8 +83,16 @@ class Normalisation(Strict):
         numbers = (self.low, self.high, self.mean, self.sd)
         if self.scheme == "clip" and None in numbers:
             raise ValueError("scheme clip needs low, high, mean and sd")
-        if self.scheme != "clip" and any(number is not None for number in numbers):
-            raise ValueError("low, high, mean and sd belong to scheme clip only")
+        if self.scheme != "clip" and (self.mean, self.sd) != (None, None):
+            raise ValueError("mean and sd belong to scheme clip only")
+        if self.scheme not in ("clip", "window") and (self.low, self.high) != (None, None):
+            raise ValueError("low and high belong to schemes clip and window only")
+        return self
+
+    @model_validator(mode="after")
+    def _window_is_open(self) -> Self:
+        if self.scheme == "window" and (self.low is None or self.high is None or self.low >= self.high):
+            raise ValueError("scheme window needs low, and a high above it")
         return self
 
 
@@ -90,7 +100,9 @@ class Preprocessing(Strict):
     """From a scan to the plan's grid. `orientation` names where D, H and W grow to, for example SAR."""
 
     orientation: str = Field("SAR", description="where D, H and W grow to, as in SAR: superior, anterior, right")
-    spacing: tuple[Positive, Positive, Positive] = Field(description="of the grid, in mm")
+    spacing: tuple[Positive, Positive, Positive] | None = Field(
+        description="of the grid, in mm; null: every scan keeps its own"
+    )
     crop_to_content: bool = Field(
         False, description="work only on the box that holds voxels other than the value in the scan's corners"
     )
@@ -134,11 +146,16 @@ class Augmentation(Strict):
 
     affine_probability: Share = Field(0.7, description="of a rotation and scaling")
     rotation_degrees: float = Field(15.0, ge=0, le=180, description="largest angle")
+    rotation_axes: tuple[Literal[0, 1, 2], ...] = Field((0, 1, 2), description="axes (D, H, W) to turn about")
     scaling: float = Field(0.15, ge=0, lt=1, description="sizes are multiplied by 1 - scaling .. 1 + scaling")
+    scaling_most: float | None = Field(None, ge=1, description="in place of 1 + scaling; null: that")
     flip_axes: tuple[Literal[0, 1, 2], ...] = Field((), description="axes (D, H, W) that may be mirrored")
     intensity_probability: Share = Field(0.3, description="for each of scale, shift, gamma, noise and smoothing")
+    intensity_probabilities: dict[IntensityChange, Share] = Field(
+        default_factory=dict, description="of those for which it is another one"
+    )
     intensity_scaling: float = Field(0.2, ge=0, lt=1, description="intensities times 1 - this .. 1 + this")
-    intensity_shift: float = Field(0.15, ge=0, description="in standard deviations")
+    intensity_shift: float = Field(0.15, ge=0, description="in standard deviations; in windows, with scheme window")
     gamma: tuple[Positive, Positive] = Field((0.75, 1.35), description="least and largest exponent")
     noise_sd: float = Field(0.08, ge=0, description="in standard deviations")
     smoothing_sd: float = Field(0.7, ge=0, description="largest Gaussian smoothing, in voxels")
@@ -157,11 +174,28 @@ class Training(Strict):
     patch: Triple = Field(description="what one sample of a batch is cut to")
     batch: int = Field(2, ge=1, description="patches in one step")
     foreground_share: Share = Field(0.5, description="share of patches centred on a labelled voxel, classes in turn")
-    learning_rate: Positive = Field(3e-3, description="the highest, of AdamW")
-    weight_decay: float = Field(1e-2, ge=0, description="of AdamW")
+    loss: Literal["dice_ce", "dice"] = Field("dice_ce", description="soft Dice with or without cross-entropy")
+    dice_background: bool = Field(False, description="whether Dice counts the background like a class")
+    dice_squared: bool = Field(False, description="whether Dice's denominator holds the squares of the shares (V-Net)")
+    deep_supervision: float = Field(
+        0.5, gt=0, le=1, description="what a level of logits counts to the next finer one, where there are several"
+    )
+    steps: int | None = Field(None, ge=1, description="after which training ends; null: when time or command say so")
+    optimiser: Literal["adamw", "adam", "sgd"] = Field("adamw", description="what follows the gradients")
+    learning_rate: Positive = Field(3e-3, description="the highest")
+    betas: tuple[Decay, Decay] = Field((0.9, 0.99), description="of AdamW and Adam: for gradients, and their squares")
+    momentum: Decay = Field(0.99, description="of SGD")
+    nesterov: bool = Field(True, description="whether SGD looks ahead by its momentum")
+    weight_decay: float = Field(1e-2, ge=0, description="of AdamW by itself, else added to the gradients")
+    weight_decay_of: Literal["weights", "all"] = Field("weights", description="whether biases and norms decay, too")
+    schedule: Literal["cosine", "poly", "constant"] = Field(
+        "cosine", description="how the learning rate falls; poly: as (1 - progress) to the power of 0.9"
+    )
     warmup: Share = Field(0.08, description="share of the way on which the learning rate rises")
     ema: float = Field(0.999, ge=0, lt=1, description="decay per step of the averaged weights; 0 turns them off")
-    gradient_clip: Positive = Field(5.0, description="largest norm of all gradients together")
+    keep: Literal["best", "last"] = Field("best", description="weights that are exported; best: of the validations")
+    gradient_clip: Positive | None = Field(5.0, description="largest norm of the gradients; null: not limited")
+    gradient_clip_of: Literal["all", "each"] = Field("all", description="all gradients together, or each tensor's")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="number format of training; auto: the fastest one, measured"
     )
@@ -174,6 +208,9 @@ class Inference(Strict):
 
     tile: Triple = Field(description="what goes through the network at once")
     overlap: float = Field(0.5, ge=0, lt=1, description="least share of a tile that its neighbour covers too")
+    blending: Literal["gaussian", "constant"] = Field(
+        "gaussian", description="how much a voxel of a tile counts where tiles overlap: less at its border, or the same"
+    )
     engine: Literal["openvino", "onnxruntime"] = Field("openvino", description="what computes the network")
     precision: Literal["fp32"] = Field("fp32", description="number format of prediction")
 
@@ -191,6 +228,7 @@ class Plan(Strict):
     """Everything needed to train, apply and explain a network."""
 
     format: Literal[1] = Field(1, description="of this file")
+    recipe: str | None = Field(None, description="published experiment whose values these are")
     data: Data = Field(description="what goes in and what comes out")
     budget: Budget = Field(Budget(), description="the limits that the plan respects")
     preprocessing: Preprocessing = Field(description="from a scan to the grid")

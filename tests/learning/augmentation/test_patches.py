@@ -77,3 +77,45 @@ def test_flips_mirror_the_named_axis_only(axis):
     image, labels = scan(PATCH)
     seen = {torch.equal(augment(image, labels, seed)[0], image.flip(axis + 1)) for seed in range(12)}
     assert seen == {True, False}
+
+
+def test_turning_about_one_axis_leaves_its_direction_alone():
+    turned = Augmentation(affine_probability=1, intensity_probability=0, scaling=0, rotation_axes=(0,))
+    augment = PatchAugmentation(turned, PATCH)
+    image, labels = scan(augment.context)
+    image = image[:, :, :1, :1].expand_as(image).contiguous()  # differs along D only
+    found, _ = augment(image, labels, seed=5)
+    middle = found[0, :, PATCH[1] // 2, PATCH[2] // 2]
+    low = (augment.context[0] - PATCH[0]) // 2
+    torch.testing.assert_close(middle, image[0, low : low + PATCH[0], 0, 0], atol=1e-4, rtol=1e-4)
+    everywhere = PatchAugmentation(turned.model_copy(update={"rotation_axes": (0, 1, 2)}), PATCH)
+    assert not torch.allclose(
+        everywhere(image, labels, seed=5)[0][0, :, PATCH[1] // 2, PATCH[2] // 2], middle, atol=1e-2
+    )
+
+
+def test_sizes_change_between_their_least_and_their_most():
+    unequal = Augmentation(
+        affine_probability=1, intensity_probability=0, rotation_degrees=0, scaling=0.0, scaling_most=2.0
+    )
+    augment = PatchAugmentation(unequal, PATCH)
+    image = torch.arange(augment.context[0], dtype=torch.float32)[None, :, None, None].expand(1, *augment.context)
+    labels = torch.zeros(augment.context, dtype=torch.uint8)
+    slopes = []
+    for seed in range(30):
+        found = augment(image.contiguous(), labels, seed)[0][0, :, PATCH[1] // 2, PATCH[2] // 2]
+        slopes.append(float(found[PATCH[0] // 2] - found[PATCH[0] // 2 - 1]))
+    assert min(slopes) >= 1 - 1e-4
+    assert max(slopes) <= 2 + 1e-4
+    assert max(slopes) > 1.5
+
+
+@pytest.mark.parametrize("change", ["scaling", "shift", "gamma", "noise", "smoothing"])
+def test_each_change_of_intensity_has_a_probability_of_its_own(change):
+    only = Augmentation(affine_probability=0, intensity_probability=0, intensity_probabilities={change: 1.0})
+    without = Augmentation(affine_probability=0, intensity_probability=1, intensity_probabilities={change: 0.0})
+    image, labels = scan(PATCH)
+    assert not torch.equal(PatchAugmentation(only, PATCH)(image, labels, seed=1)[0], image)
+    everything = Augmentation(affine_probability=0, intensity_probability=1)
+    changed, other = (PatchAugmentation(each, PATCH)(image, labels, seed=1)[0] for each in (everything, without))
+    assert not torch.equal(changed, other)

@@ -14,9 +14,11 @@ from tests.learning.jobs.signals import press
 from leanseg.datasets import Splits, write_splits
 from leanseg.errors import BudgetError, InputError
 from leanseg.inference import predict_cases
+from leanseg.learning.jobs import training_run
 from leanseg.learning.jobs.owned_folder import NotOurRunError
 from leanseg.learning.jobs.run_folder import NoEndError
 from leanseg.learning.jobs.training import Limits, NoSuchFoldError, resume, start
+from leanseg.learning.training.fitting import TrainingState
 from leanseg.packages import Package
 from leanseg.progress import Progress
 from leanseg.storage import OutputNotEmptyError
@@ -263,3 +265,34 @@ def test_after_training_the_signals_are_the_old_ones_and_the_cases_are_gone(ball
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
     assert seen
     assert not [one for one in seen if one() is not None]
+
+
+def test_time_and_steps_end_training_whichever_come_first(balls, plan, tmp_path):
+    finished = start(balls, plan, tmp_path / "run", limits(steps=2, minutes=30), progress=Progress())
+    assert (finished.record.minutes, finished.record.steps) == (30, 2)
+    assert finished.record.results["steps"] == 2
+
+
+def test_a_plans_steps_stay_when_a_run_goes_on_with_other_minutes(balls, plan, tmp_path, always_show):
+    eight = plan.model_copy(update={"training": plan.training.model_copy(update={"steps": 8})})
+    start(balls, eight, tmp_path / "run", limits(steps=8), progress=Impatient())
+    finished = resume(balls, tmp_path / "run", limits(minutes=30), progress=Progress())
+    assert finished.record.results["steps"] == 8
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_weights_kept_are_those_of_the_plan(balls, plan, tmp_path, keep):
+    kept = plan.model_copy(update={"training": plan.training.model_copy(update={"keep": keep, "ema": 0.0})})
+    outcome = start(balls, kept, tmp_path / "run", limits(steps=3), progress=Progress())
+    state = TrainingState(outcome.folder.root)
+    last = torch.load(state.last, weights_only=True)["average"]["tensors"]
+    best = {name: torch.full_like(tensor, 0.5) for name, tensor in last.items()}
+    torch.save({"weights": best, "step": 1, "dice": 1.0}, state.best)
+    found = training_run._kept(state, keep)
+    wanted = best if keep == "best" else last
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_as_many_folds_are_made_as_asked_for(balls, plan, tmp_path):
+    outcome = start(balls, plan, tmp_path / "run", limits(steps=1), folds=2, progress=Progress())
+    assert len(json.loads(outcome.folder.splits.read_text())["folds"]) == 2

@@ -59,3 +59,14 @@ def test_no_time_left_means_the_end(now):
     clock = WallClock(10, began=now[0], reserve=20)
     clock.start()
     assert clock.progress(0) >= 1
+
+
+def test_steps_beside_time_count_where_they_are_further(now):
+    clock = WallClock(10, began=now[0], steps=4)
+    clock.start()
+    now[0] += 2
+    assert clock.progress(0) == pytest.approx(0.2)
+    assert clock.progress(1) == pytest.approx(0.25)
+    assert clock.progress(4) == 1
+    now[0] += 8
+    assert clock.progress(1) == pytest.approx(1)

@@ -144,3 +144,47 @@ def test_the_gradient_is_scaled_by_what_comes_after_the_loss():
     (once,) = torch.autograd.grad(SegmentationLoss(data())(logits, labels), logits)
     (thrice,) = torch.autograd.grad(3 * SegmentationLoss(data())(logits, labels), logits)
     torch.testing.assert_close(thrice, 3 * once)
+
+
+def dice_by_definition(shares, truth, squared):
+    """1 - mean soft Dice of the channels (B, K, D, H, W) over the batch; V-Net squares what the denominator sums."""
+    dice = []
+    for channel in range(shares.shape[1]):
+        found, true = shares[:, channel], truth[:, channel]
+        size = (found**2 + true**2).sum() if squared else (found + true).sum()
+        dice.append((2 * (found * true).sum() + 1e-5) / (size + 1e-5))
+    return 1 - sum(dice) / len(dice)
+
+
+@pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize("squared", [False, True])
+@few
+@given(seed=SEEDS, shape=SHAPES)
+def test_dice_alone_is_its_definition_with_and_without_background_and_squares(background, squared, seed, shape):
+    def definition(logits, labels):
+        truth = nn.functional.one_hot(labels, 4).movedim(-1, 1).double()
+        first = 0 if background else 1
+        return dice_by_definition(logits.softmax(1)[:, first:], truth[:, first:], squared)
+
+    logits, labels = batch(seed, shape)
+    ours = SegmentationLoss(data(), entropy=False, background=background, squared=squared)
+    assert_same(value_and_gradient(ours, logits, labels), value_and_gradient(definition, logits, labels))
+
+
+@pytest.mark.parametrize("squared", [False, True])
+@few
+@given(seed=SEEDS, shape=SHAPES)
+def test_dice_of_regions_alone_is_its_definition(squared, seed, shape):
+    def definition(logits, labels):
+        return dice_by_definition(logits.sigmoid(), in_regions(labels), squared)
+
+    logits, labels = batch(seed, shape, outputs=3)
+    ours = SegmentationLoss(data(regions=True), entropy=False, squared=squared)
+    assert_same(value_and_gradient(ours, logits, labels), value_and_gradient(definition, logits, labels))
+
+
+def test_background_joins_dice_beside_the_cross_entropy():
+    logits, labels = batch(0)
+    loss = DiceCELoss(softmax=True, to_onehot_y=True, include_background=True, batch=True)
+    theirs = value_and_gradient(lambda found, truth: loss(found, truth[:, None]), logits, labels)
+    assert_same(value_and_gradient(SegmentationLoss(data(), background=True), logits, labels), theirs)

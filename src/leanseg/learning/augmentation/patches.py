@@ -22,6 +22,7 @@ from torch import Tensor
 
 from leanseg.learning.augmentation.mirror import Mirror
 from leanseg.plans import Augmentation
+from leanseg.plans.plan import IntensityChange
 
 _SEEDS = 2**32  # MONAI seeds numpy's legacy generator, which takes 32 bits
 
@@ -58,18 +59,29 @@ def _context(settings: Augmentation, patch: tuple[int, int, int]) -> tuple[int, 
     if settings.affine_probability == 0:
         return patch
     turn = math.sin(math.radians(min(settings.rotation_degrees, 45.0)))
-    margins = [math.ceil(size * settings.scaling / 2 + turn * (sum(patch) - size) / 8) for size in patch]
+    scaling = max(settings.scaling, _growth(settings))
+    margins = [math.ceil(size * scaling / 2 + turn * (sum(patch) - size) / 8) for size in patch]
     return patch[0] + 2 * margins[0], patch[1] + 2 * margins[1], patch[2] + 2 * margins[2]
 
 
+def _growth(settings: Augmentation) -> float:
+    """Return by how much a size grows at most, as a share of it."""
+    return settings.scaling if settings.scaling_most is None else settings.scaling_most - 1
+
+
 def _compose(settings: Augmentation, patch: tuple[int, int, int], mirrored: Mapping[int, Sequence[int]]) -> Compose:
-    image, pair, chance = ["image"], ["image", "labels"], settings.intensity_probability
+    image, pair = ["image"], ["image", "labels"]
+    turn = math.radians(settings.rotation_degrees)
+
+    def chance(name: IntensityChange) -> float:
+        return settings.intensity_probabilities.get(name, settings.intensity_probability)
+
     steps: list[Callable[..., Any]] = [
         RandAffined(
             pair,
             prob=settings.affine_probability,
-            rotate_range=[math.radians(settings.rotation_degrees)] * 3,
-            scale_range=[settings.scaling] * 3,
+            rotate_range=[turn if axis in settings.rotation_axes else 0.0 for axis in range(3)],
+            scale_range=[(-settings.scaling, _growth(settings))] * 3,
             spatial_size=patch,
             mode=["bilinear", "nearest"],
             padding_mode="zeros",
@@ -79,12 +91,12 @@ def _compose(settings: Augmentation, patch: tuple[int, int, int], mirrored: Mapp
             Mirror(axis, mirrored[axis]) if axis in mirrored else RandFlipd(pair, prob=0.5, spatial_axis=axis)
             for axis in settings.flip_axes
         ),
-        RandScaleIntensityd(image, factors=settings.intensity_scaling, prob=chance),
-        RandShiftIntensityd(image, offsets=settings.intensity_shift, prob=chance),
-        RandAdjustContrastd(image, prob=chance, gamma=settings.gamma),
-        RandGaussianNoised(image, prob=chance, std=settings.noise_sd),
+        RandScaleIntensityd(image, factors=settings.intensity_scaling, prob=chance("scaling")),
+        RandShiftIntensityd(image, offsets=settings.intensity_shift, prob=chance("shift")),
+        RandAdjustContrastd(image, prob=chance("gamma"), gamma=settings.gamma),
+        RandGaussianNoised(image, prob=chance("noise"), std=settings.noise_sd),
     ]
     if settings.smoothing_sd > 0:
         sigma = (min(0.25, settings.smoothing_sd / 2), settings.smoothing_sd)
-        steps.append(RandGaussianSmoothd(image, sigma, sigma, sigma, prob=chance))
+        steps.append(RandGaussianSmoothd(image, sigma, sigma, sigma, prob=chance("smoothing")))
     return Compose(steps)

@@ -28,7 +28,8 @@ def write_card(
     network = "Network" if networks == 1 else f"{networks} networks whose scores are averaged"
     figures = "\n".join(f"- {name}: {figure}" for name, figure in validation.items()) or "- not validated"
     caveat = f"\n{_UNSEEN if unseen else _CHOSEN} {_ELSEWHERE}\n" if validation else ""
-    spacing = " x ".join(f"{size:g}" for size in plan.preprocessing.spacing)
+    spacing = " x ".join(f"{size:g}" for size in plan.preprocessing.spacing or ())
+    grid = f"{spacing} mm along {plan.preprocessing.orientation}" if spacing else "every scan's own"
     tile = " x ".join(map(str, plan.inference.tile))
     reasons = "\n".join(f"- {sentence}" for sentence in plan.explanation)
     return f"""# {plan.data.name}: {plan.network.name}
@@ -37,7 +38,7 @@ def write_card(
 
 - Input: {", ".join(plan.data.channels)} (one 3D scan each, on one grid)
 - {network}: {plan.network.name} {dict(plan.network.options) or ""}, {parameters:,} parameters
-- Grid: {spacing} mm along {plan.preprocessing.orientation}, tiles of {tile} voxels
+- Grid: {grid}, tiles of {tile} voxels
 - Made by leanseg {__version__}
 
 {_targets(plan.data)}

@@ -23,7 +23,7 @@ from leanseg.learning.export.torch_engine import NoSuchDeviceError, build_networ
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder, CrossValidationRecord
 from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.run_folder import NotARunError, RunFolder
-from leanseg.learning.jobs.training import Limits, choose_splits, refuse_other_data, resume, start
+from leanseg.learning.jobs.training import FOLDS, Limits, choose_splits, refuse_other_data, resume, start
 from leanseg.plans import Plan, read_plan, write_plan
 from leanseg.progress import Progress
 from leanseg.storage import write_json
@@ -80,6 +80,7 @@ def cross_validate(
     limits: Limits,
     *,
     splits: Path | None = None,
+    folds: int = FOLDS,
     overwrite: bool = False,
     progress: Progress,
 ) -> CrossValidation:
@@ -95,13 +96,13 @@ def cross_validate(
     refuse_other_data(plan, dataset)
     build_network(plan)
     device = resolve_device(limits.device)
-    chosen = choose_splits(dataset, splits)
+    chosen = choose_splits(dataset, splits, folds)
     _refuse_repeated(chosen)
     record = CrossValidationRecord(
         leanseg=__version__,
         dataset=str(dataset.root.resolve()),
         folds=len(chosen.folds),
-        minutes=None if limits.steps is not None else limits.minutes,
+        minutes=limits.minutes,
         steps=limits.steps,
         device=device,
         state="running",
@@ -127,10 +128,10 @@ def resume_cross_validation(dataset: Dataset, out: Path, limits: Limits, *, prog
     record = folder.read()
     if record.state == "done" and all(_is_done(folder.fold(number)) for number in range(record.folds)):
         raise NotARunError(out, "is finished")
-    refuse_other_data(read_plan(folder.plan), dataset)
-    changed: dict[str, object] = {"state": "running", "dataset": str(dataset.root.resolve())}
-    if limits.steps is not None or limits.minutes is not None:
-        changed |= {"steps": limits.steps, "minutes": limits.minutes}
+    plan = read_plan(folder.plan)
+    refuse_other_data(plan, dataset)
+    changed = limits.replacing(record.minutes, record.steps, plan.training.steps)
+    changed |= {"state": "running", "dataset": str(dataset.root.resolve())}
     try:
         resolve_device(record.device)
     except NoSuchDeviceError:

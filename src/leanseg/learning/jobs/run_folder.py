@@ -45,7 +45,7 @@ class NoEndError(InputError):
         super().__init__(
             what="neither the plan nor the command says how long to train",
             why="leanseg trains within the time you have",
-            fix="add --minutes 15 or --steps 5000, or set budget.minutes in the plan",
+            fix="add --minutes 15 or --steps 5000, or set budget.minutes or training.steps in the plan",
         )
 
 

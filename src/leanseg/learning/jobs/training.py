@@ -19,6 +19,8 @@ from leanseg.learning.training.clock import Clock, StepClock, WallClock
 from leanseg.plans import Plan, read_plan, write_plan
 from leanseg.progress import Progress
 
+FOLDS = 5  # that are made where nothing names others
+
 
 class NoSuchFoldError(InputError):
     """The fold asked for does not exist."""
@@ -55,7 +57,10 @@ class PrecisionNeedsGpuError(InputError):
 
 @dataclass(frozen=True)
 class Limits:
-    """When training ends, and on what it runs. began: `time.monotonic()` at which the command started."""
+    """When training ends, and on what it runs: after minutes or steps, whichever come first.
+
+    began: `time.monotonic()` at which the command started.
+    """
 
     began: float
     minutes: float | None = None
@@ -64,11 +69,20 @@ class Limits:
 
     def clock(self) -> Clock:
         """Return the clock of these limits. Raises NoEndError."""
+        if self.minutes is not None:
+            return WallClock(self.minutes * 60, self.began, steps=self.steps)
         if self.steps is not None:
             return StepClock(self.steps)
-        if self.minutes is not None:
-            return WallClock(self.minutes * 60, self.began)
         raise NoEndError
+
+    def replacing(self, minutes: float | None, steps: int | None, planned: int | None) -> dict[str, object]:
+        """Return the minutes and steps of a run that goes on: its own, or those given now.
+
+        planned: steps after which its plan says that training ends, however much time is given now.
+        """
+        if self.minutes is None and self.steps is None:
+            return {"minutes": minutes, "steps": steps}
+        return {"minutes": self.minutes, "steps": self.steps or planned}
 
 
 def start(
@@ -79,6 +93,7 @@ def start(
     *,
     fold: int = 0,
     splits: Path | None = None,
+    folds: int = FOLDS,
     cache: Path | None = None,
     begun: Callable[[], None] | None = None,
     overwrite: bool = False,
@@ -86,8 +101,8 @@ def start(
 ) -> Outcome:
     """Train `plan` on fold `fold` of `dataset` and write the run to the folder `out`.
 
-    Splits come from the file `splits`, else from splits.json in the data set, else 5 folds are made. cache: a folder
-    for preprocessed cases that other runs use, too. begun: called when nothing was refused and training begins.
+    Splits come from the file `splits`, else from splits.json in the data set, else `folds` folds are made. cache: a
+    folder for preprocessed cases that other runs use, too. begun: called when nothing was refused and training begins.
     Raises InputError or BudgetError before anything is trained; leaves a resumable run when interrupted.
     """
     # Whatever can be refused is refused before anything is written.
@@ -97,13 +112,13 @@ def start(
     refuse_other_data(plan, dataset)
     build_network(plan)
     device = resolve_device(limits.device)
-    chosen = choose_splits(dataset, splits)
+    chosen = choose_splits(dataset, splits, folds)
     part = _fold(chosen, fold)
     record = RunRecord(
         leanseg=__version__,
         dataset=str(dataset.root.resolve()),
         fold=fold,
-        minutes=None if limits.steps is not None else limits.minutes,
+        minutes=limits.minutes,
         steps=limits.steps,
         device=device,
         precision=_precision(plan, device),
@@ -141,9 +156,7 @@ def resume(dataset: Dataset, out: Path, limits: Limits, *, cache: Path | None = 
         raise NotARunError(out, "is finished")
     plan = read_plan(folder.plan)
     refuse_other_data(plan, dataset)
-    changed: dict[str, object] = {"state": "running"}
-    if limits.steps is not None or limits.minutes is not None:
-        changed |= {"steps": limits.steps, "minutes": limits.minutes}
+    changed = {"state": "running", **limits.replacing(record.minutes, record.steps, plan.training.steps)}
     try:
         resolve_device(record.device)
     except NoSuchDeviceError:
@@ -179,11 +192,11 @@ def refuse_other_data(plan: Plan, dataset: Dataset) -> None:
             raise OtherDataError(what, getattr(plan.data, what), getattr(dataset, what))
 
 
-def choose_splits(dataset: Dataset, file: Path | None) -> Splits:
-    """Return the splits in `file`, else those in the data set's own splits.json, else five new folds."""
+def choose_splits(dataset: Dataset, file: Path | None, folds: int = FOLDS) -> Splits:
+    """Return the splits in `file`, else those in the data set's own splits.json, else `folds` new folds."""
     own = dataset.root / "splits.json"
     if file is None and not own.is_file():
-        return make_splits(dataset)
+        return make_splits(dataset, folds)
     return read_splits(file or own, dataset)
 
 

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -196,7 +196,7 @@ class TrainingRun:
         """Return the package's contents. An engine that disagrees is named, but costs nobody a finished training."""
         assert self._tile is not None
         self._progress.note(f"Exporting after {fitted.steps} steps")
-        exported = export(self._plan, _best(self._state), self._tile)
+        exported = export(self._plan, _kept(self._state, self._plan.training.keep), self._tile)
         if exported.remark:
             self._progress.note(exported.remark)
         try:
@@ -239,9 +239,9 @@ def _seconds(validation: Validation, weights: Mapping[str, Tensor]) -> float:
     return time.monotonic() - started
 
 
-def _best(state: TrainingState) -> Mapping[str, Tensor]:
-    """Return the best averaged weights, or the last ones when nothing was validated yet."""
-    if state.best.exists():
+def _kept(state: TrainingState, keep: Literal["best", "last"]) -> Mapping[str, Tensor]:
+    """Return the averaged weights that the plan keeps; the last ones, too, when nothing was validated yet."""
+    if keep == "best" and state.best.exists():
         weights: Mapping[str, Tensor] = torch.load(state.best, weights_only=True, map_location="cpu")["weights"]
         return weights
     last: Mapping[str, Tensor] = torch.load(state.last, weights_only=True, map_location="cpu")["average"]["tensors"]

@@ -1,5 +1,6 @@
-"""What a data set and a budget ask for: fingerprint + budget -> Plan."""
+"""What a data set and a budget ask for: fingerprint + budget -> Plan, or recipe + data set -> Plan."""
 
 from leanseg.learning.planning.planner import DEFAULT_NETWORK, make_plan
+from leanseg.learning.planning.recipes import make_recipe_plan
 
-__all__ = ["DEFAULT_NETWORK", "make_plan"]
+__all__ = ["DEFAULT_NETWORK", "make_plan", "make_recipe_plan"]

@@ -35,15 +35,26 @@ def choose_grid(fingerprint: Fingerprint, crop_to_content: bool) -> Grid:
     return Grid(
         orientation=code,
         spacing=wanted,
-        sizes=tuple(_size_in(case, code, wanted, crop_to_content) for case in fingerprint.cases),
+        sizes=sizes_in(fingerprint, code, wanted, crop_to_content),
         explanation=(_about_depth(code, ratio), _about_spacing(wanted, resampled, len(fingerprint.cases))),
     )
 
 
-def _size_in(case: CaseFingerprint, code: str, wanted: tuple[float, float, float], crop_to_content: bool) -> Size:
+def sizes_in(
+    fingerprint: Fingerprint, code: str, spacing: tuple[float, float, float] | None, crop_to_content: bool
+) -> tuple[Size, ...]:
+    """Return the size that every case has in a grid of orientation `code`; without `spacing` they keep their own."""
+    return tuple(_size_in(case, code, spacing, crop_to_content) for case in fingerprint.cases)
+
+
+def _size_in(
+    case: CaseFingerprint, code: str, wanted: tuple[float, float, float] | None, crop_to_content: bool
+) -> Size:
     shape = _along(case, code, case.content_shape if crop_to_content else case.shape)
-    spacing = _along(case, code, case.spacing)
-    depth, height, width = (resampled_size(int(n), has, mm) for n, has, mm in zip(shape, spacing, wanted, strict=True))
+    own = _along(case, code, case.spacing)
+    depth, height, width = (
+        resampled_size(int(n), has, mm) for n, has, mm in zip(shape, own, wanted or own, strict=True)
+    )
     return depth, height, width
 
 

@@ -17,14 +17,25 @@ def choose_crop(fingerprint: Fingerprint) -> tuple[bool, str]:
 
 def choose_normalisation(channel: ChannelFingerprint) -> tuple[Normalisation, str]:
     """Return how to normalise one channel, and why. CT is known by its name."""
+    if channel.name.strip().upper() == "CT":
+        return clipping(channel)
+    return _by_scan(channel)
+
+
+def clipping(channel: ChannelFingerprint) -> tuple[Normalisation, str]:
+    """Return how to normalise one channel of CT, and why; without spread in its labelled voxels like any other."""
     low, high = channel.foreground_percentile_00_5, channel.foreground_percentile_99_5
-    if channel.name.strip().upper() == "CT" and channel.foreground_sd > 0 and low < high:
-        mean, sd = channel.foreground_mean, channel.foreground_sd
-        why = (
-            f"Channel {channel.name}: clipped to {low:.5g} .. {high:.5g} (percentiles 0.5, 99.5 of labelled voxels), "
-            f"then by their mean {mean:.4g} and sd {sd:.4g}, because CT values are absolute."
-        )
-        return Normalisation(scheme="clip", low=low, high=high, mean=mean, sd=sd), why
+    mean, sd = channel.foreground_mean, channel.foreground_sd
+    if sd <= 0 or low >= high:
+        return _by_scan(channel)
+    why = (
+        f"Channel {channel.name}: clipped to {low:.5g} .. {high:.5g} (percentiles 0.5, 99.5 of labelled voxels), "
+        f"then by their mean {mean:.4g} and sd {sd:.4g}, because CT values are absolute."
+    )
+    return Normalisation(scheme="clip", low=low, high=high, mean=mean, sd=sd), why
+
+
+def _by_scan(channel: ChannelFingerprint) -> tuple[Normalisation, str]:
     if channel.background_share >= _MOSTLY_EMPTY:
         why = (
             f"Channel {channel.name}: mean and sd of each scan's voxels that are not background, "

@@ -22,7 +22,7 @@ _LEAST_CONTEXT = 1 / 16  # ... this share of the median volume ...
 _SMALLEST_FOR_TIME = 49_152  # ... but never below this many voxels (16 x 48 x 64)
 _BATCH = 2
 _LARGEST_BATCH = 16
-_TRAINING_SHARE = 0.85  # of the minutes; the rest is reading, validation, export and writing
+TRAINING_SHARE = 0.85  # of the minutes; the rest is reading, validation, export and writing
 _UNLIMITED_MINUTES = 4 * 60  # what sizes are chosen for when no time is given
 _LEAST_DEPTH, _LEAST_PLANE = 12, 32
 _SHRINKING = 0.99
@@ -76,7 +76,7 @@ def choose_steps(sizes: Sequence[Size], divisor: Size, memory: Memory) -> Steps:
         return memory.fits(patch, batch, patch)
 
     minutes = budget.minutes or _UNLIMITED_MINUTES
-    limits = _Limits(fits, minutes * 60 * _TRAINING_SHARE * calibration.training_rate)
+    limits = _Limits(fits, minutes * 60 * TRAINING_SHARE * calibration.training_rate)
     patch, batch, why = _choose(whole, ladder, median, limits)
     seconds = batch * math.prod(patch) / calibration.training_rate
     count = max(1, int(limits.voxel_steps / (batch * math.prod(patch))))

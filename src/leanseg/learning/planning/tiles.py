@@ -100,7 +100,9 @@ def _tiles(cases: NDArray[np.int64], patch: Size, divisor: Size) -> NDArray[np.i
 
 def _cheapest(tiles: NDArray[np.int64], cases: NDArray[np.int64], fits: Callable[[Size, float], bool]) -> Size | None:
     """Return the tile that fits and computes the fewest voxels over all cases; of equals the smallest."""
-    order = sorted(range(len(tiles)), key=lambda index: (_computed(cases, tiles[index], _OVERLAPS[0]).sum(), index))
+    order = sorted(
+        range(len(tiles)), key=lambda index: (computed_voxels(cases, tiles[index], _OVERLAPS[0]).sum(), index)
+    )
     largest = cases.max(axis=0)
     roomy = max(_LARGEST_TILE, int(tiles.min(axis=0).prod()))  # the patch itself may be larger
     for index in order:
@@ -128,7 +130,7 @@ def _smaller_tiles(patch: Size, divisor: Size) -> list[Size]:
     return found or [divisor]
 
 
-def _computed(cases: NDArray[np.int64], tile: NDArray[np.int64], overlap: float) -> NDArray[np.int64]:
+def computed_voxels(cases: NDArray[np.int64], tile: NDArray[np.int64], overlap: float) -> NDArray[np.int64]:
     """Return the voxels that go through the network for each case, padding and overlaps included."""
     computed: NDArray[np.int64] = tile_count(cases, tile, overlap).prod(axis=1) * tile.prod()
     return computed
@@ -141,7 +143,7 @@ def _overlap_in_time(
     limit = budget.seconds_per_case or math.inf
     seconds = 0.0
     for overlap in _OVERLAPS:
-        seconds = float(_computed(cases, np.array(tile), overlap).max()) / calibration.prediction_rate
+        seconds = float(computed_voxels(cases, np.array(tile), overlap).max()) / calibration.prediction_rate
         if seconds <= limit:
             return overlap, seconds
     raise PredictionTimeError(limit, seconds)

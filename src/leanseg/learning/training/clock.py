@@ -52,12 +52,14 @@ class WallClock:
     """Training ends when the command's wall time is used up but for `reserve` seconds.
 
     began: `time.monotonic()` at which the command started. reserve: seconds that validation, export and
-    writing will take, set before training. Time of earlier, interrupted runs counts.
+    writing will take, set before training. Time of earlier, interrupted runs counts. steps: training ends after so
+    many, too, if they come first; progress is that of whichever is further.
     """
 
-    def __init__(self, seconds: float, began: float, reserve: float = 0.0) -> None:
+    def __init__(self, seconds: float, began: float, reserve: float = 0.0, steps: int | None = None) -> None:
         self.seconds = seconds
         self.reserve = reserve
+        self.steps = steps
         self._began = began
         self._before = 0.0  # seconds spent by earlier runs
         self._first_step: float | None = None  # elapsed seconds when training began for the first time
@@ -75,12 +77,13 @@ class WallClock:
         if self._first_step is None:
             self._first_step = self.elapsed()
 
-    def progress(self, step: int) -> float:  # noqa: ARG002  (the protocol's signature)
-        """Return the share of the training time that has passed."""
+    def progress(self, step: int) -> float:
+        """Return the share of the training time that has passed, or of the steps where those are further."""
         if self._first_step is None:
             return 0.0
         span = self.seconds - self.reserve - self._first_step
-        return (self.elapsed() - self._first_step) / span if span > 0 else 1.0
+        passed = (self.elapsed() - self._first_step) / span if span > 0 else 1.0
+        return passed if self.steps is None else max(passed, step / self.steps)
 
     def state(self) -> dict[str, float]:
         """Return what a later run needs to go on."""

@@ -14,9 +14,10 @@ from leanseg.plans import Data, Training
 
 
 class SegmentationModule(LightningModule):
-    """Train `network` with Dice + cross-entropy and AdamW; learning rate by the clock, weights averaged.
+    """Train `network` as `settings` say; learning rate by the clock, weights averaged.
 
-    Deep supervision: when the network returns a list of logits (finest first), level i counts 2**-i, normalised.
+    Deep supervision: when the network returns a list of logits (finest first), level i counts
+    settings.deep_supervision**i, normalised: with 0.5 these are 1, 1/2, 1/4 and so on over their sum.
     """
 
     def __init__(self, network: nn.Module, data: Data, settings: Training, clock: Clock) -> None:
@@ -25,14 +26,19 @@ class SegmentationModule(LightningModule):
         self.clock = clock
         self.average = WeightAverage(network, settings.ema)
         self._settings = settings
-        self._loss = SegmentationLoss(data)
+        self._loss = SegmentationLoss(
+            data,
+            entropy=settings.loss == "dice_ce",
+            background=settings.dice_background,
+            squared=settings.dice_squared,
+        )
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:  # noqa: ARG002
         """Return the loss of one batch: image (B, C, D, H, W), indices of labels (B, D, H, W)."""
         image, labels = batch
         outputs = self.network(image)
         levels = outputs if isinstance(outputs, list) else [outputs]
-        weights = [2.0**-level for level in range(len(levels))]
+        weights = [self._settings.deep_supervision**level for level in range(len(levels))]
         losses = [weight * self._level_loss(logits, labels) for logits, weight in zip(levels, weights, strict=True)]
         return torch.stack(losses).sum() / sum(weights)
 
@@ -44,19 +50,44 @@ class SegmentationModule(LightningModule):
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW; biases and norm parameters are not decayed."""
+        """Return the plan's optimiser; unless the plan says so, biases and norm parameters are not decayed."""
+        settings = self._settings
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        groups = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self._settings.weight_decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self._settings.learning_rate, betas=(0.9, 0.99))
+        if settings.weight_decay_of == "all":
+            groups = [{"params": parameters, "weight_decay": settings.weight_decay}]
+        else:
+            groups = [
+                {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
+                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+            ]
+        match settings.optimiser:
+            case "adamw":
+                return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas)
+            case "adam":
+                return torch.optim.Adam(groups, lr=settings.learning_rate, betas=settings.betas)
+            case "sgd":
+                nesterov = settings.nesterov and settings.momentum > 0
+                return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=nesterov)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Limit the norm of all gradients together, or of each tensor's alone."""
+        if self._settings.gradient_clip_of == "all":
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val is not None:
+            for parameter in self.network.parameters():
+                nn.utils.clip_grad_norm_([parameter], gradient_clip_val)
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:  # noqa: ARG002
         """Set the learning rate for this step."""
-        factor = learning_rate_factor(self.clock.progress(self.global_step), self._settings.warmup)
+        settings = self._settings
+        factor = learning_rate_factor(self.clock.progress(self.global_step), settings.warmup, settings.schedule)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self._settings.learning_rate * factor
+            group["lr"] = settings.learning_rate * factor
 
     def on_fit_start(self) -> None:
         """Bring the averaged weights to where the network now is."""
