@@ -94,11 +94,11 @@ class E2ENet(nn.Module):
         in_channels: int,
         out_channels: int,
         *,
-        base: int = _PAPER_BASE,
-        pools: Sequence[Triple] = ((2, 2, 2),) * 5,
-        shift_groups: int | None = 3,
-        kernel: Triple = IN_PLANE,
-        faithful: bool = False,
+        base: int,
+        pools: Sequence[Triple],
+        shift_groups: int | None,
+        kernel: Triple,
+        faithful: bool,
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
