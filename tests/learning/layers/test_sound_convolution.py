@@ -2,19 +2,21 @@ import pytest
 import torch
 from torch.nn import functional
 
+from leanseg.learning.layers.memory_format import channels_last
 from leanseg.learning.layers.sound_convolution import SoundConv3d
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_bf16_gradients_are_near_those_of_fp32_whatever_was_in_memory(depth):
     torch.manual_seed(0)
-    layer = SoundConv3d(32, 32, 3, padding=1, groups=8)
-    x = torch.randn(2, 32, depth, 3, 2)
+    layer = channels_last(SoundConv3d(32, 32, 3, padding=1, groups=8))
+    x = torch.randn(2, 32, depth, 3, 2).contiguous(memory_format=torch.channels_last_3d)
     logits = layer(x)
     upstream = torch.randn_like(logits)
     (exact,) = torch.autograd.grad(logits, layer.weight, upstream)
-    for size in (1_000, 10_000, 100_000, 1_000_000):
-        torch.full((size,), float("nan"))  # freed at once: memory that the next tensors may get
+    for _ in range(5):
+        # Freed at once: memory that what follows is likely to get.
+        del [torch.full((size,), float("nan")) for size in (1_000, 10_000, 100_000, 1_000_000, 55_296, 3_456)][:]
         with torch.autocast("cpu", dtype=torch.bfloat16):
             rounded = layer(x)
         (found,) = torch.autograd.grad(rounded, layer.weight, upstream.bfloat16())

@@ -53,6 +53,12 @@ def test_multiplications_of_a_brain_are_those_of_the_specification(make, giga):
     assert count_macs(make, BRAIN) / 1e9 == pytest.approx(giga, abs=0.1)
 
 
+def test_the_facts_count_the_network_as_it_is_made():
+    counted = networks.facts("eneuronet").counted
+    assert counted.parameters == count_parameters(made)
+    assert counted.macs == count_macs(made, BRAIN)
+
+
 def test_the_stages_have_the_parameters_of_the_released_table():
     network = made(faithful=True)
     stages = [*network.stem[:2], *network.encoder, *network.decoder]
