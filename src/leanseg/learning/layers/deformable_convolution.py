@@ -172,10 +172,8 @@ class _Taps:
         """Return where voxels look along `axis` that look `step` voxels away: (D, 1, 1, 3), (1, H, 1, 3), ..."""
         size = self._sizes[axis]
         places = [(2 * (place + step) + 1) / size - 1 for place in range(size)]
-        shape = [size if other == axis else 1 for other in _AXES]
-        return self._constant([[place if other == axis else 0.0 for other in _AXES] for place in places]).view(
-            *shape, 3
-        )
+        triples = [[place if other == axis else 0.0 for other in _AXES] for place in places]
+        return self._constant(triples).view(*[size if other == axis else 1 for other in _AXES], 3)
 
     def _constant(self, numbers: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
         # Exported graphs hold such a constant once for every use: large ones would make them many times larger.
