@@ -91,7 +91,7 @@ class Predictor:
                 inference.overlap,
                 progress,
                 doing,
-                blending=inference.blending,
+                inference.blending,
             )
         if len(scores) != self.plan.data.outputs:
             raise WrongScoresError(len(scores), self.plan.data.outputs)

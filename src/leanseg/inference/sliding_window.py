@@ -44,7 +44,6 @@ def fuse(
     overlap: float,
     progress: Progress | None = None,
     doing: str = "tiles",
-    *,
     blending: Blending = "gaussian",
 ) -> Float32:
     """Return scores (K, D, H, W) float32 for `image` (C, D, H, W) from a network that takes one tile at a time.

@@ -10,6 +10,7 @@ from leanseg.errors import BudgetError
 from leanseg.learning import networks
 from leanseg.learning.costing import Calibration
 from leanseg.learning.planning import make_recipe_plan, recipes
+from leanseg.learning.planning.grid import sizes_in
 from leanseg.learning.planning.recipes import RecipeMemoryError, follow, left_out
 from leanseg.learning.planning.tiles import PredictionTimeError
 from leanseg.plans import Budget, Plan
@@ -138,6 +139,12 @@ def test_spacing_is_the_median_the_scans_own_or_a_number():
     assert by_name["deformuxnet-amos"].orientation == "RAS"
     assert by_name["deformuxnet-amos"].spacing == (1.5, 1.5, 2.0)
     assert by_name["eneuronet-mindboggle-aseg"].orientation == "LIA"
+
+
+def test_sizes_follow_any_orientation():
+    _, found = scans(read_recipe("distill-dsm-heart"), cases=1, shape=(60, 64, 40))
+    assert sizes_in(found, "LIA", None, crop_to_content=False) == ((60, 40, 64),)
+    assert sizes_in(found, "LIA", (1.4, 2.5, 0.8), crop_to_content=False) == ((30, 40, 64),)
 
 
 def test_numbers_to_clip_by_are_measured_and_windows_are_stated():

@@ -61,7 +61,8 @@ def _size_in(
 def _along(case: CaseFingerprint, code: str, values: tuple[float, float, float]) -> tuple[float, float, float]:
     """Return `values`, given along the file's axes, along the axes of `code`."""
     by_side = {_OPPOSITE[side]: value for side, value in zip(case.axcodes, values, strict=True)}
-    return by_side[code[0]], by_side[code[1]], by_side[code[2]]
+    depth, height, width = (by_side[_OPPOSITE[side]] for side in code)
+    return depth, height, width
 
 
 def _about_depth(code: str, ratio: float) -> str:
