@@ -15,6 +15,7 @@ from pytorch_lightning import Trainer, seed_everything
 from torch import nn
 
 from leanseg.learning.layers.memory_format import channels_last
+from leanseg.learning.layers.sound_convolution import sound_convolutions
 from leanseg.learning.training.averaging import Averaging
 from leanseg.learning.training.cache import CachedCase
 from leanseg.learning.training.checkpoints import LastCheckpoint
@@ -91,7 +92,7 @@ def fit(
     curves = Curves(state.logs, ["loss", "learning_rate", "dice/mean", *(f"dice/{target}" for target in targets)])
     stopping = Stopping(clock, progress)
     milestones = Milestones(validation, clock, stopping, curves, targets, state.best)
-    module = SegmentationModule(channels_last(network), plan.data, plan.training, clock)
+    module = SegmentationModule(sound_convolutions(channels_last(network)), plan.data, plan.training, clock)
     # The order matters: the average first, which others look at; the checkpoint last, which stores what they found.
     display = Display(progress, clock, milestones, curves)
     callbacks = [Averaging(), stopping, milestones, display, LastCheckpoint(state.last)]
