@@ -10,7 +10,8 @@ from leanseg.api.choices import Device
 from leanseg.api.extras import naming_what_is_missing
 from leanseg.api.named_dataset import open_named
 from leanseg.api.paths import PathLike, path_or_none
-from leanseg.plans import Budget, Plan, read_budget, write_plan
+from leanseg.plans import Budget, Plan, Sparsity, read_budget, read_sparsity, write_plan
+from leanseg.plans.sparsity import SparsityMethod
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used
 
@@ -25,6 +26,8 @@ def plan(
     labels: PathLike | None = None,
     network: str | None = None,
     options: Mapping[str, JsonValue] | None = None,
+    sparsity: SparsityMethod | None = None,
+    density: float | None = None,
     ram: str | int | None = None,
     predict_ram: str | int | None = None,
     vram: str | int | None = None,
@@ -39,6 +42,8 @@ def plan(
     """Return how to train on a data set within a budget, with the reason for every decision in `explanation`.
 
     dataset, images, labels: see `leanseg.check`. network, options: a name of `leanseg.networks` and its options.
+    sparsity, density: whether kernels are masked while training ("static" or "dynamic"), and the share that is kept,
+    0.2 unless given.
     ram, predict_ram, vram: memory to train in, to predict in and of the GPU, as "8GB" or in bytes. minutes: wall time
     of training, everything included. seconds_per_case: to predict the largest case. splits: file of folds whose test
     cases are left out; those in the data set's own splits.json are, too. out: file to write the plan to.
@@ -55,8 +60,9 @@ def plan(
         minutes=minutes,
         seconds_per_case=seconds_per_case,
     )
+    masks = read_sparsity(sparsity, density)
     opened = open_named(dataset, images, labels, None, progress)
-    made = plan_within(budget, opened, path_or_none(splits), network, options, device, progress)
+    made = plan_within(budget, opened, path_or_none(splits), network, options, masks, device, progress)
     if file is not None:
         write_plan(file, made)
     return made
@@ -68,6 +74,7 @@ def plan_within(
     splits: Path | None,
     network: str | None,
     options: Mapping[str, JsonValue] | None,
+    sparsity: Sparsity | None,
     device: Device | None,
     progress: Progress | None,
 ) -> Plan:
@@ -81,5 +88,11 @@ def plan_within(
 
         chosen = resolve_device(device or "auto")
         return make_plan(
-            dataset, found, budget, network=network or DEFAULT_NETWORK, options=dict(options or {}), device=chosen
+            dataset,
+            found,
+            budget,
+            network=network or DEFAULT_NETWORK,
+            options=dict(options or {}),
+            sparsity=sparsity,
+            device=chosen,
         )

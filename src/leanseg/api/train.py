@@ -13,7 +13,8 @@ from leanseg.api.extras import naming_what_is_missing
 from leanseg.api.named_dataset import open_named
 from leanseg.api.paths import PathLike, path_or_none
 from leanseg.api.plan import plan_within
-from leanseg.plans import Plan, read_budget, read_plan
+from leanseg.plans import Plan, read_budget, read_plan, read_sparsity
+from leanseg.plans.sparsity import SparsityMethod
 from leanseg.progress import Progress
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _EXCLUSIVE = (
     ("plan", "network", "the plan already names its network"),
     ("plan", "option", "the plan already holds the network's options"),
+    ("plan", "sparsity", "the plan already says what is masked"),
+    ("plan", "density", "the plan already says what is masked"),
     ("plan", "ram", "the plan was made for its own memory budget"),
     ("minutes", "steps", "training ends either by the clock or after a number of steps"),
     ("resume", "overwrite", "a run is either continued or replaced"),
@@ -31,6 +34,8 @@ _EXCLUSIVE = (
     ("resume", "network", "a run goes on with its own network"),
     ("resume", "splits", "a run goes on with its own folds"),
     ("resume", "option", "a run goes on with its own network"),
+    ("resume", "sparsity", "a run goes on with its own masks"),
+    ("resume", "density", "a run goes on with its own masks"),
     ("resume", "ram", "a run goes on within its own memory budget"),
     ("resume", "fold", "a run goes on with its own fold"),
     ("resume", "device", "a run goes on where it began"),
@@ -43,6 +48,8 @@ class _Options(TypedDict, total=False):
     plan: PathLike | Plan | None
     network: str | None
     options: Mapping[str, JsonValue] | None
+    sparsity: SparsityMethod | None
+    density: float | None
     splits: PathLike | None
     ram: str | int | None
     minutes: float | None
@@ -96,6 +103,8 @@ def train(
     plan: PathLike | Plan | None = None,
     network: str | None = None,
     options: Mapping[str, JsonValue] | None = None,
+    sparsity: SparsityMethod | None = None,
+    density: float | None = None,
     fold: int | Literal["all"] | None = None,
     splits: PathLike | None = None,
     ram: str | int | None = None,
@@ -113,7 +122,7 @@ def train(
     """Train a network on one fold of a data set or on all, judge it as deployed, and write the run to `out`.
 
     dataset, images, labels, subject_pattern: see `leanseg.check`. plan: a Plan or its file; left out, one is made with
-    `network`, `options` and `ram` (see `leanseg.plan`). fold: which one to keep for validation, 0 unless given; "all"
+    `network`, `options`, `sparsity`, `density` and `ram` (see `leanseg.plan`). fold: which one to keep for validation, 0 unless given; "all"
     trains every fold, each within `minutes`, and judges every case by a model that never trained on it. splits: file of
     folds made by leanseg split. minutes: wall time, validation and export included; of an interrupted run that `resume`
     continues the time of its first part counts. steps: train this many instead. device: where torch computes.
@@ -127,6 +136,8 @@ def train(
             "plan": plan,
             "network": network,
             "option": options or None,
+            "sparsity": sparsity,
+            "density": density,
             "ram": ram,
             "minutes": minutes,
             "steps": steps,
@@ -139,6 +150,7 @@ def train(
     )
     require_one("--steps", steps)
     budget = read_budget(training_ram=ram, minutes=minutes)
+    masks = read_sparsity(sparsity, density)
     folder = Path(out)
     given = _refuse_early(folder, plan, minutes, steps, resume=resume, overwrite=overwrite)
     progress = progress or Progress()
@@ -154,7 +166,7 @@ def train(
         if resume:
             go_on = resume_cross_validation if is_cross_validation(folder) else resume_run
             return go_on(opened, folder, Limits(began, minutes, steps), progress=progress)
-        chosen = given or plan_within(budget, opened, path_or_none(splits), network, options, where, progress)
+        chosen = given or plan_within(budget, opened, path_or_none(splits), network, options, masks, where, progress)
         limits = Limits(began, minutes or chosen.budget.minutes, steps, where)
         begin = cross_validate if fold == "all" else partial(start, fold=fold or 0)
         file = path_or_none(splits)

@@ -8,6 +8,7 @@ import typer
 import leanseg
 from leanseg.cli.options import (
     DatasetArgument,
+    DensityOption,
     DeviceOption,
     ImagesOption,
     JsonOption,
@@ -17,6 +18,7 @@ from leanseg.cli.options import (
     OutFileOption,
     OverwriteOption,
     RamOption,
+    SparsityOption,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ def plan(
     labels: LabelsOption = None,
     network: NetworkOption = None,
     option: NetworkOptionsOption = None,
+    sparsity: SparsityOption = None,
+    density: DensityOption = None,
     ram: RamOption = None,
     predict_ram: Annotated[str | None, typer.Option(help="Memory to predict in, e.g. 2GB")] = None,
     vram: Annotated[str | None, typer.Option(help="Memory of the GPU, where there is one")] = None,
@@ -60,6 +64,8 @@ def plan(
             labels=labels,
             network=network,
             options=options,
+            sparsity=sparsity.value if sparsity else None,
+            density=density,
             ram=ram,
             predict_ram=predict_ram,
             vram=vram,
@@ -92,9 +98,11 @@ def _rows(made: "Plan") -> list[tuple[str, str]]:
     from leanseg.plans import show_bytes
 
     options = "".join(f", {name} {value}" for name, value in made.network.options.items())
+    masks = made.training.sparsity
     preprocessing, training, estimates = made.preprocessing, made.training, made.estimates
     rows = [
         ("network", made.network.name + options),
+        *([("sparsity", f"{masks.method}, density {masks.density:g}")] if masks else []),
         ("grid", f"{preprocessing.orientation}, {_by(preprocessing.spacing)} mm"),
         ("intensities", ", ".join(scheme.scheme for scheme in preprocessing.normalisation)),
         ("patch, batch", f"{_by(training.patch)}, {training.batch}"),

@@ -9,6 +9,7 @@ import typer
 import leanseg
 from leanseg.cli.options import (
     DatasetArgument,
+    DensityOption,
     DeviceOption,
     ImagesOption,
     JsonOption,
@@ -18,6 +19,7 @@ from leanseg.cli.options import (
     OutFolderOption,
     OverwriteOption,
     RamOption,
+    SparsityOption,
     SubjectPatternOption,
 )
 from leanseg.errors import InputError, SomeCasesFailedError
@@ -55,6 +57,8 @@ def train(
     plan: Annotated[Path | None, typer.Option(help="A plan made by leanseg plan; left out, one is made now")] = None,
     network: NetworkOption = None,
     option: NetworkOptionsOption = None,
+    sparsity: SparsityOption = None,
+    density: DensityOption = None,
     fold: Annotated[
         str | None,
         typer.Option(
@@ -105,6 +109,8 @@ def train(
             plan=plan,
             network=network,
             options=options,
+            sparsity=sparsity.value if sparsity else None,
+            density=density,
             fold=number,
             splits=splits,
             ram=ram,

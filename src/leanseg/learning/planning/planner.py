@@ -3,6 +3,8 @@
 import math
 from typing import Any, Literal
 
+import torch
+
 from leanseg.datasets import Dataset
 from leanseg.datasets.fingerprint import Fingerprint
 from leanseg.errors import InputError
@@ -14,7 +16,19 @@ from leanseg.learning.planning.memory import Memory
 from leanseg.learning.planning.steps import choose_steps
 from leanseg.learning.planning.targets import choose_mirror, explain_targets
 from leanseg.learning.planning.tiles import choose_tile
-from leanseg.plans import Augmentation, Budget, Data, Estimates, Inference, Network, Plan, Preprocessing, Training
+from leanseg.learning.sparsity import select_layers
+from leanseg.plans import (
+    Augmentation,
+    Budget,
+    Data,
+    Estimates,
+    Inference,
+    Network,
+    Plan,
+    Preprocessing,
+    Sparsity,
+    Training,
+)
 
 DEFAULT_NETWORK = "distill_dsm_unet"
 
@@ -37,12 +51,13 @@ def make_plan(
     *,
     network: str = DEFAULT_NETWORK,
     options: dict[str, Any] | None = None,
+    sparsity: Sparsity | None = None,
     calibration: Calibration | None = None,
     device: Literal["cpu", "cuda"] | None = None,
 ) -> Plan:
     """Return the plan for `dataset` within `budget`; the same arguments, calibration included, give the same plan.
 
-    calibration: what is known of the machine; left out, this one is measured, which takes about five seconds and
+    sparsity: which kernels are kept while training. calibration: what is known of the machine; left out, this one is measured, which takes about five seconds and
     comes out a little different each time. device: what is measured and planned for; the GPU if there is one.
     Raises BudgetError naming the smallest budget that would do, and InputError for an unknown network or option and
     for a data set without anything to learn.
@@ -85,7 +100,9 @@ def make_plan(
             normalisation=tuple(scheme for scheme, _ in normalisation),
         ),
         network=chosen,
-        training=Training(patch=steps.patch, batch=steps.batch, augmentation=Augmentation(flip_axes=flip_axes)),
+        training=Training(
+            patch=steps.patch, batch=steps.batch, augmentation=Augmentation(flip_axes=flip_axes), sparsity=sparsity
+        ),
         inference=Inference(tile=tile.size, overlap=tile.overlap),
         estimates=Estimates(
             training_ram=ram,
@@ -99,6 +116,7 @@ def make_plan(
             about_crop,
             *(reason for _, reason in normalisation),
             _about_network(network, costs),
+            *([_about_sparsity(chosen, sparsity, (channels, *steps.patch), outputs)] if sparsity else []),
             *steps.explanation,
             _about_memory(memory, ram),
             about_mirror,
@@ -111,6 +129,19 @@ def make_plan(
 def _about_memory(memory: Memory, ram: int) -> str:
     cases = f", all cases decoded ({memory.cached / 1e9:.2g} GB) included" if memory.cached else ""
     return f"Training takes about {ram / 1e9:.2g} of {memory.ram_limit / 1e9:.2g} GB of RAM{cases}."
+
+
+def _about_sparsity(chosen: Network, sparsity: Sparsity, shape: tuple[int, int, int, int], outputs: int) -> str:
+    """Return what masks save and what not. Raises NothingToMaskError."""
+    with torch.device("meta"):
+        network = networks.create(chosen.name, shape[0], outputs, **chosen.options)
+    layers = select_layers(network, shape)
+    parameters = sum(math.prod(layer.shape) for layer in layers)
+    return (
+        f"Sparsity: {sparsity.method} masks keep {sparsity.density:.3g} of the {sum(one.kernels for one in layers):,} "
+        f"kernels in {len(layers)} layers ({parameters:,} parameters). That saves parameters and FLOPs on paper; the "
+        "exported graph stays dense, so that time and memory are those of the dense network."
+    )
 
 
 def _about_network(name: str, costs: NetworkCosts) -> str:
