@@ -122,11 +122,12 @@ def train(
     """Train a network on one fold of a data set or on all, judge it as deployed, and write the run to `out`.
 
     dataset, images, labels, subject_pattern: see `leanseg.check`. plan: a Plan or its file; left out, one is made with
-    `network`, `options`, `sparsity`, `density` and `ram` (see `leanseg.plan`). fold: which one to keep for validation, 0 unless given; "all"
-    trains every fold, each within `minutes`, and judges every case by a model that never trained on it. splits: file of
-    folds made by leanseg split. minutes: wall time, validation and export included; of an interrupted run that `resume`
-    continues the time of its first part counts. steps: train this many instead. device: where torch computes.
-    overwrite: replace the run in `out`. began: `time.monotonic()` from which minutes count; now unless given.
+    `network`, `options`, `sparsity`, `density` and `ram` (see `leanseg.plan`). fold: which one to keep for validation,
+    0 unless given; "all" trains every fold, each within `minutes`, and judges every case by a model that never trained
+    on it. splits: file of folds made by leanseg split. minutes: wall time, validation and export included; of an
+    interrupted run that `resume` continues the time of its first part counts. steps: train this many instead. device:
+    where torch computes. overwrite: replace the run in `out`. began: `time.monotonic()` from which minutes count; now
+    unless given.
     Ctrl-C ends training early: the run can be resumed, and its package used.
     Raises InputError or BudgetError before anything is trained.
     """

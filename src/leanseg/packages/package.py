@@ -4,8 +4,9 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -25,9 +26,6 @@ from leanseg.packages.manifest import (
 )
 from leanseg.packages.stores import FolderStore, Store, ZipStore
 from leanseg.plans import Plan, PlanError, parse_plan
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @dataclass(frozen=True, eq=False)

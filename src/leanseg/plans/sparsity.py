@@ -42,15 +42,14 @@ class Sparsity(Strict):
     )
     stop: Share = Field(1.0, description="share of the way after which masks stay as they are")
     regrow: bool = Field(
-        False, description="kernels that were just pruned may grow again at once, as in E2ENet's code; their weights stay"
+        False,
+        description="kernels just pruned may grow again at once and keep their weights, as in E2ENet's code",
     )
     drift: bool = Field(
         False,
         description="all kernels as weak as the last one to die do so, too, as in E2ENet's code: density may fall",
     )
-    clip_dead: bool = Field(
-        False, description="gradients of dead kernels count in gradient_clip, as in E2ENet's code"
-    )
+    clip_dead: bool = Field(False, description="gradients of dead kernels count in gradient_clip, as in E2ENet's code")
 
 
 class WrongDensityError(InputError):

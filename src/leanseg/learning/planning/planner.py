@@ -57,8 +57,9 @@ def make_plan(
 ) -> Plan:
     """Return the plan for `dataset` within `budget`; the same arguments, calibration included, give the same plan.
 
-    sparsity: which kernels are kept while training. calibration: what is known of the machine; left out, this one is measured, which takes about five seconds and
-    comes out a little different each time. device: what is measured and planned for; the GPU if there is one.
+    sparsity: which kernels are kept while training. calibration: what is known of the machine; left out, this one is
+    measured, which takes about five seconds and comes out a little different each time. device: what is measured and
+    planned for; the GPU if there is one.
     Raises BudgetError naming the smallest budget that would do, and InputError for an unknown network or option and
     for a data set without anything to learn.
     """

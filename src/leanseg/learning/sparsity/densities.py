@@ -32,10 +32,14 @@ def _uniform(layers: Sequence[Layer], density: float) -> list[float]:
 
 
 def _released(layers: Sequence[Layer], density: float) -> list[float]:
-    finest = [layer.fusion is not None and layer.fusion.kind == "fusion" and layer.fusion.level == 0 for layer in layers]
+    finest = [_is_finest(layer) for layer in layers]
     if not any(finest):
         raise NoFinestLevelError
     return [_RELEASED_DENSITY if is_finest else density for is_finest in finest]
+
+
+def _is_finest(layer: Layer) -> bool:
+    return layer.fusion is not None and layer.fusion.kind == "fusion" and layer.fusion.level == 0
 
 
 def _erk(layers: Sequence[Layer], density: float) -> list[float]:

@@ -10,8 +10,8 @@ from leanseg.learning.training.module import SegmentationModule
 class Averaging(Callback):
     """Update the module's average after each step.
 
-    It must come before all but the one that masks weights: Lightning calls the callbacks' hooks before the module's own, and those that
-    validate or store the average would see the one of the step before.
+    Only the callback that masks weights may come before it: Lightning calls the callbacks' hooks before the module's
+    own, and those that validate or store the average would see the one of the step before.
     """
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:  # noqa: ARG002
