@@ -48,10 +48,10 @@ class _Update:
 class SparseTraining:
     """The masks of a network that is being trained.
 
-    shape: (C, D, H, W) of what the network is trained on, to find its ends. The dead kernels' weights are set to zero
-    at once. In each step `before_step` comes when the gradients are there and before they are clipped, `after_step`
-    after the optimiser's. What happens depends on weights, gradients, settings and seed alone: processes that train
-    one network together have the same masks without sending any.
+    shape: (C, D, H, W) of what the network is trained on, to find its ends. The weights of dead kernels are set to zero
+    at once. In each step `before_step` comes when the gradients are there and before they are clipped, `apply` after
+    the optimiser's step, and then `update`. What happens depends on weights, gradients, settings and seed alone:
+    processes that train one network together have the same masks without sending any.
     Raises NothingToMaskError and NoFinestLevelError.
     """
 
@@ -97,15 +97,6 @@ class SparseTraining:
                     weight.grad.masked_fill_(self._dead(name, weight), 0)
 
     @torch.no_grad()
-    def after_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Bring dead kernels and their moments back to zero, and update the masks where that is due."""
-        self.apply(optimizer)
-        if self._due is not None:
-            self._update(self._due)
-            self._due = None
-            self.apply(optimizer)
-
-    @torch.no_grad()
     def apply(self, optimizer: torch.optim.Optimizer | None = None) -> None:
         """Set the weights of dead kernels to zero, and what the optimiser remembers of each weight (its moments)."""
         for name, weight in self._weights.items():
@@ -114,6 +105,20 @@ class SparseTraining:
             for value in optimizer.state.get(weight, {}).values() if optimizer else ():
                 if isinstance(value, Tensor) and value.shape == weight.shape:
                     value.masked_fill_(dead, 0)
+
+    @torch.no_grad()
+    def update(self, optimizer: torch.optim.Optimizer) -> bool:
+        """Let kernels die and grow where `before_step` found that it is time; return whether masks have changed."""
+        if self._due is None:
+            return False
+        due, self._due = self._due, None
+        self._updates += 1
+        rate = death_rate(self.settings, due.progress)
+        died = sum(self._update_layer(number, layer, rate, due) for number, layer in enumerate(self.layers))
+        self._timetable.note(due.step, due.progress)
+        self.history.note(due.step, due.progress, rate, died, self._alive)
+        self.apply(optimizer)
+        return True
 
     @torch.no_grad()
     def mask(self, tensors: Mapping[str, Tensor]) -> None:
@@ -166,13 +171,6 @@ class SparseTraining:
     def _random(self, layer: int) -> np.random.Generator:
         """Return random numbers for a layer that no other layer and no other update has."""
         return np.random.default_rng([self._seed, _STREAM, self._updates, layer])
-
-    def _update(self, due: _Update) -> None:
-        self._updates += 1
-        rate = death_rate(self.settings, due.progress)
-        died = sum(self._update_layer(number, layer, rate, due) for number, layer in enumerate(self.layers))
-        self._timetable.note(due.step, due.progress)
-        self.history.note(due.step, due.progress, rate, died, self._alive)
 
     def _update_layer(self, number: int, layer: Layer, rate: float, due: _Update) -> int:
         """Let kernels of one layer die and as many others grow; return how many died."""

@@ -10,13 +10,11 @@ from leanseg.learning.training.module import SegmentationModule
 class Averaging(Callback):
     """Update the module's average after each step.
 
-    Only the callback that masks weights may come before it: Lightning calls the callbacks' hooks before the module's
-    own, and those that validate or store the average would see the one of the step before.
+    It must be the first callback: Lightning calls the callbacks' hooks before the module's own, and those that
+    validate or store the average would see the one of the step before.
     """
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:  # noqa: ARG002
-        """Move the average towards the network's weights; what is dead now is dead in the average at once."""
+        """Move the average towards the network's weights."""
         assert isinstance(pl_module, SegmentationModule)
         pl_module.average.update(pl_module.network)
-        if pl_module.sparse:
-            pl_module.sparse.mask(pl_module.average.tensors)

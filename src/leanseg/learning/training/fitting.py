@@ -98,11 +98,11 @@ def fit(
     stopping = Stopping(clock, progress)
     milestones = Milestones(validation, clock, stopping, curves, targets, state.best)
     module = SegmentationModule(channels_last(network), plan.data, plan.training, clock)
-    # The order matters: first masks, then the average, which others look at; the checkpoint last, which stores what
-    # they found.
+    # The order matters: the average first, which others look at; masks change when it is judged; the checkpoint last,
+    # which stores what they found.
     display = Display(progress, clock, milestones, curves)
     sparsifying = [Sparsifying(module.sparse, clock, state.masks)] if module.sparse else []
-    callbacks = [*sparsifying, Averaging(), stopping, milestones, display, LastCheckpoint(state.last)]
+    callbacks = [Averaging(), stopping, milestones, *sparsifying, display, LastCheckpoint(state.last)]
     trainer = Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,
