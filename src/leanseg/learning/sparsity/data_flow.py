@@ -1,5 +1,6 @@
 """Where data enters and leaves a network: the weights that read the image, and those that make the scores."""
 
+import copy
 from collections.abc import Collection, Iterator
 
 import torch
@@ -14,14 +15,19 @@ def ends(network: nn.Module, names: Collection[str], shape: tuple[int, int, int,
     without another. shape: (C, D, H, W) of an image that the network takes. One forward pass on tensors without data
     tells; the network itself is left alone.
     """
-    own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    without_data = {name: tensor.detach().to("meta") for name, tensor in own.items()}
-    chosen = {name: without_data[name].requires_grad_() for name in names}
+    twin = _without_data(network)
+    chosen = {name: twin.get_parameter(name).requires_grad_() for name in names}
     with torch.device("meta"), torch.enable_grad():
-        outputs = torch.func.functional_call(network, without_data, (torch.empty(2, *shape),))
+        outputs = twin(torch.empty(2, *shape))
     levels = outputs if isinstance(outputs, list | tuple) else [outputs]
     graph = _Graph({id(tensor): name for name, tensor in chosen.items()}, levels)
     return graph.first(), graph.last()
+
+
+def _without_data(network: nn.Module) -> nn.Module:
+    """Return a copy of `network` whose tensors have no data; what is shared in the one is shared in the other."""
+    tensors = {id(parameter): nn.Parameter(parameter.to("meta")) for parameter in network.parameters()}
+    return copy.deepcopy(network, tensors | {id(buffer): buffer.to("meta") for buffer in network.buffers()})
 
 
 class _Graph:
