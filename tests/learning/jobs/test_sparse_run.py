@@ -11,6 +11,7 @@ import torch
 from tests.learning.jobs.signals import press
 
 from leanseg.learning.export.torch_engine import TorchEngine, build_network
+from leanseg.learning.jobs import ensemble
 from leanseg.learning.jobs.training import Limits, resume, start
 from leanseg.learning.sparsity import NothingToMaskError, OtherMasksError
 from leanseg.learning.training import display
@@ -119,6 +120,20 @@ def test_what_became_of_the_masks_is_a_table_and_a_picture(whole):
     rows = table(whole.folder.root)
     assert len({row["density"] for row in rows}) == 1
     assert "<svg" in (whole.folder.root / "logs" / "sparsity.svg").read_text()
+
+
+def test_an_ensemble_keeps_the_masks_of_its_folds(whole, stopped, balls, tmp_path):
+    members = [Package.read(outcome.folder.package) for outcome in (whole, stopped)]
+    together = ensemble._write_scores(tmp_path / "scores", members, {}, {})
+    for number, member in enumerate(members):
+        assert all(np.array_equal(together.masks(number)[name], alive) for name, alive in member.masks().items())
+    alive = sum(member.manifest.measured["sparsity"]["alive"] for member in members)
+    assert together.manifest.measured["sparsity"]["alive"] == alive
+    ensemble._averaged_weights(members, balls.cases[0]).write(tmp_path / "weights", {}, {})
+    mean = Package.read(tmp_path / "weights")
+    first, second = (member.masks() for member in members)
+    assert all(np.array_equal(alive, first[name] | second[name]) for name, alive in mean.masks().items())
+    assert not any(mean.weights()[name][~alive].any() for name, alive in mean.masks().items())
 
 
 @pytest.mark.parametrize(

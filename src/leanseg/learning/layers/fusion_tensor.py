@@ -1,19 +1,26 @@
-"""What the weights of a fusion network connect: which node they belong to and which flow each input channel is of."""
+"""Which flow of features each input channel of a fusion weight belongs to: what dynamic sparse fusion keeps or drops.
+
+Source: Wu et al., E2ENet (arXiv 2312.04727), section 3.2.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
+Flow = tuple[str, int, int]
+"""Name, first input channel, and one past the last input channel."""
+
 
 @dataclass(frozen=True)
 class FusionTensor:
-    """One weight tensor of a fusion network's grid; networks that have them list them by parameter name.
+    """A weight that sparsity may mask, at the node of `level` (0: full resolution) and `stage` (1: the first fusion).
 
-    level, stage: of the node that the weight computes; level 0 is the finest. kind: a convolution that fuses, or the
-    transposed convolution that brings the coarser node up. flows: (forward, upward, downward or node; first channel;
-    one past the last) along the weight's input channels.
+    kind: "fusion" for a convolution, whose weight is (out, in, D, H, W); "upward" for a transposed one (in, out, ..).
+    flows: ranges along the weight's input channels, in order and without gaps. The convolution that joins flows has
+    "forward" (same level), "upward" (from the coarser level) and, but for level 0, "downward" (from the finer level);
+    a convolution after it has "node" alone, a transposed one "upward" alone.
     """
 
     level: int
     stage: int
     kind: Literal["fusion", "upward"]
-    flows: tuple[tuple[str, int, int], ...]
+    flows: tuple[Flow, ...]
