@@ -10,7 +10,7 @@ import pytest
 import leanseg
 from leanseg.api.choices import ContradictionError, TooFewError
 from leanseg.learning.jobs.run_folder import NoEndError
-from leanseg.plans import write_plan
+from leanseg.plans import Sparsity, write_plan
 from leanseg.plans.budget import UnusableBudgetError
 from leanseg.storage import OutputNotEmptyError
 
@@ -76,6 +76,20 @@ def test_a_plan_is_an_object_or_its_file(balls, plan, tmp_path, monkeypatch):
     for named in (plan, tmp_path / "plan.json", str(tmp_path / "plan.json")):
         leanseg.train(balls, out=tmp_path / "run", plan=named, steps=2, device="cpu")
     assert [planned for _, planned, *_ in started] == [plan] * 3
+
+
+def test_a_plan_of_its_own_is_made_with_the_masks_asked_for(balls, plan, tmp_path, monkeypatch):
+    asked = []
+
+    def make_plan(*given, **options):
+        asked.append(options["sparsity"])
+        return plan
+
+    monkeypatch.setattr("leanseg.learning.planning.make_plan", make_plan)
+    monkeypatch.setattr("leanseg.learning.jobs.training.start", lambda *given, **options: None)
+    for masks in ({"sparsity": "dynamic", "density": 0.1}, {"sparsity": "static"}, {}):
+        leanseg.train(balls, out=tmp_path / "run", steps=2, device="cpu", **masks)
+    assert asked == [Sparsity(density=0.1), Sparsity(method="static"), None]
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """Where data enters and leaves a network: the weights that read the image, and those that make the scores."""
 
 import copy
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ def _without_data(network: nn.Module) -> nn.Module:
 class _Graph:
     """What autograd has recorded of a forward pass, from the outputs back to the weights of interest."""
 
-    def __init__(self, names: dict[int, str], outputs: list[Tensor]) -> None:
+    def __init__(self, names: dict[int, str], outputs: Iterable[Tensor]) -> None:
         self._names = names
         self._roots = [output.grad_fn for output in outputs if output.grad_fn is not None]
 

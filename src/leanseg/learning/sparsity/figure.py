@@ -72,8 +72,17 @@ def _draw_curves(axes: "Axes", progress: list[float], curves: Curves, title: str
     """Draw shares over progress, constant from one update to the next."""
     marked = sorted({max(n for n, at in enumerate(progress) if at <= point) for point in _MARKED})
     for name, shares in curves.items():
-        style = {"color": _COLOURS.get(name), "drawstyle": "steps-post", "linewidth": 1.2, "label": name}
-        axes.plot([*progress, 1.0], [*shares, shares[-1]], marker="o", markersize=3, markevery=marked, **style)
+        axes.plot(
+            [*progress, 1.0],
+            [*shares, shares[-1]],
+            color=_COLOURS.get(name),
+            drawstyle="steps-post",
+            linewidth=1.2,
+            label=name,
+            marker="o",
+            markersize=3,
+            markevery=marked,
+        )
     axes.set_title(title, fontsize="small")
     axes.set_ylim(-0.03, 1.03)
     axes.spines[["top", "right"]].set_visible(False)
