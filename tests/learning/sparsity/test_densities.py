@@ -1,12 +1,14 @@
 import math
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis.strategies import floats, integers, lists, sampled_from, tuples
 
+from leanseg.learning import networks
 from leanseg.learning.layers.fusion_tensor import FusionTensor
 from leanseg.learning.sparsity.densities import NoFinestLevelError, kept_kernels
-from leanseg.learning.sparsity.selector import Layer
+from leanseg.learning.sparsity.selector import Layer, select_layers
 from leanseg.plans import Sparsity
 
 shapes = lists(
@@ -50,6 +52,22 @@ def test_the_released_code_keeps_a_fifth_of_the_finest_fusion_whatever_is_asked_
     made = [layer(0, "fusion"), layer(0, "upward"), layer(1, "fusion")]
     kept = kept_kernels(made, Sparsity(density=0.5, distribution="released"))
     assert kept == [round(0.2 * 48 * 96), 24 * 96, 24 * 96]
+
+
+@pytest.mark.skipif("e2enet" not in networks.names(), reason="E2ENet is not there yet")
+@pytest.mark.parametrize(
+    ("density", "uniform", "released"), [(0.1, 7.639, 7.661), (0.2, 9.445, 9.445), (0.3, 11.252, 11.229)]
+)
+def test_e2enet_has_the_parameters_of_the_papers_tables(density, uniform, released):
+    """Section 7 of the specification: AMOS at 128^3, in millions."""
+    with torch.device("meta"):
+        network = networks.create("e2enet", 1, 16)
+    made = select_layers(network, (1, 64, 64, 64))
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    for distribution, expected in (("uniform", uniform), ("released", released)):
+        kept = kept_kernels(made, Sparsity(density=density, distribution=distribution))
+        dead = sum((one.kernels - n) * math.prod(one.shape[2:]) for one, n in zip(made, kept, strict=True))
+        assert (parameters - dead) / 1e6 == pytest.approx(expected, abs=5e-4)
 
 
 def test_the_rule_of_the_released_code_needs_a_finest_level():

@@ -78,13 +78,14 @@ def test_the_table_on_disk_holds_every_number(history, tmp_path):
         assert found[name] == pytest.approx(values, rel=1e-9)
 
 
-def test_every_node_and_flow_is_in_the_picture(history, tmp_path):
+def test_every_node_is_in_the_picture_with_the_flows_it_fuses(history, tmp_path):
     history.write(tmp_path / "sparsity.csv")
     draw_history(tmp_path / "sparsity.csv", tmp_path / "sparsity.svg")
     drawn = (tmp_path / "sparsity.svg").read_text()
-    for text in ("level 1, stage 2", "forward", "upward", "downward", "node", "transposed", "survival", "exploration"):
+    for text in ("level 1, stage 2", "forward", "upward", "downward", "survival", "exploration"):
         assert f"<!-- {text} -->" in drawn
     assert "level 0" not in drawn
+    assert "<!-- node -->" not in drawn  # a layer of one flow has always the same density
 
 
 def test_a_network_without_flows_has_a_picture_too(tmp_path):

@@ -15,14 +15,12 @@ from leanseg.storage import whole_file
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_NODE = re.compile(r"x(\d+)_(\d+)/(\w+)")
+_FLOW = re.compile(r"x(\d+)_(\d+)/(forward|upward|downward)")  # others have a layer of their own: of fixed density
 _MARKED = (0.0, 0.1, 0.4, 1.0)  # of the way
 _COLOURS = {  # Okabe and Ito's, which everybody can tell apart
     "forward": "#0072B2",
     "upward": "#D55E00",
     "downward": "#009E73",
-    "node": "#999999",
-    "transposed": "#CC79A7",
     "density": "#000000",
     "survival": "#E69F00",
     "exploration": "#56B4E9",
@@ -43,7 +41,7 @@ def draw_history(table: Path, picture: Path) -> None:
     nodes = _nodes(columns)
     rows = max((level for level, _ in nodes), default=0) + 1
     wide = max((stage for _, stage in nodes), default=0) + 1
-    figure = Figure(figsize=(max(2, wide) * _WIDTH, rows * _HEIGHT + 2 * _MARGIN), layout="constrained")
+    figure = Figure(figsize=(max(3, wide) * _WIDTH, rows * _HEIGHT + 2 * _MARGIN), layout="constrained")
     axes = figure.subplots(rows, wide, sharex=True, sharey=True, squeeze=False)
     for level in range(rows):
         for stage in range(wide):
@@ -52,7 +50,7 @@ def draw_history(table: Path, picture: Path) -> None:
     for (level, stage), flows in nodes.items():
         _draw_curves(axes[level, stage], columns["progress"], flows, f"level {level}, stage {stage}")
     drawn = {line.get_label(): line for each in figure.axes for line in each.get_lines()}
-    figure.legend(drawn.values(), list(map(str, drawn)), loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(drawn.values(), list(map(str, drawn)), loc="outside upper center", ncols=6, frameon=False)
     figure.supylabel("share of kernels")
     figure.supxlabel("progress")
     with mpl.rc_context({"svg.hashsalt": "sparsity"}), whole_file(picture) as temporary:
@@ -63,7 +61,7 @@ def _nodes(columns: Curves) -> dict[Node, dict[str, list[float]]]:
     """Return the flows of each node (level, stage) by their names."""
     found: dict[Node, dict[str, list[float]]] = {}
     for name, shares in columns.items():
-        if match := _NODE.fullmatch(name):
+        if match := _FLOW.fullmatch(name):
             found.setdefault((int(match[1]), int(match[2])), {})[match[3]] = shares
     return found
 
@@ -75,7 +73,7 @@ def _draw_curves(axes: "Axes", progress: list[float], curves: Curves, title: str
         axes.plot(
             [*progress, 1.0],
             [*shares, shares[-1]],
-            color=_COLOURS.get(name),
+            color=_COLOURS[name],
             drawstyle="steps-post",
             linewidth=1.2,
             label=name,
@@ -85,4 +83,6 @@ def _draw_curves(axes: "Axes", progress: list[float], curves: Curves, title: str
         )
     axes.set_title(title, fontsize="small")
     axes.set_ylim(-0.03, 1.03)
+    axes.set_yticks([0, 0.5, 1])
+    axes.tick_params(labelsize="small", labelbottom=True, labelleft=True)
     axes.spines[["top", "right"]].set_visible(False)
