@@ -9,8 +9,9 @@ from leanseg.learning.layers.depth_shift import (
     ResidualDepthShift,
     shift_along_depth,
 )
-from leanseg.learning.layers.fusion_tensor import FusionTensor, GroupedResidual, Resize, ShortcutUp, glorot_convolutions
-from leanseg.learning.layers.grouped_residual import SLOPE
+from leanseg.learning.layers.fusion_tensor import FusionTensor
+from leanseg.learning.layers.glorot import glorot_convolutions
+from leanseg.learning.layers.grouped_residual import SLOPE, GroupedResidual, Resize, ShortcutUp
 from leanseg.learning.layers.insertion import ShiftedSlices, insert_depth_shift
 from leanseg.learning.layers.joining import join_channels
 from leanseg.learning.layers.restricted_depth_shift import (
