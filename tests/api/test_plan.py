@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import leanseg
 from leanseg.cli import _application
-from leanseg.plans import read_plan
+from leanseg.plans import Sparsity, read_plan
 from leanseg.plans.budget import UnusableBudgetError
 from leanseg.storage import OutputNotEmptyError
 
@@ -31,6 +31,7 @@ def test_it_asks_for_what_the_command_asks_for(asked, balls, tmp_path, plan):
     words = [
         *("plan", balls, "-o", out, "--ram", "4GB", "--predict-ram", "2GB", "--vram", "8GB", "--minutes", "5"),
         *("--seconds-per-case", "3", "--network", "unet2d", "--option", "deep=true", "--device", "cpu"),
+        *("--sparsity", "static", "--density", "0.3"),
     ]
     done = CliRunner().invoke(_application(["plan"]), [str(word) for word in words])
     assert done.exit_code == 0, done.output
@@ -43,11 +44,14 @@ def test_it_asks_for_what_the_command_asks_for(asked, balls, tmp_path, plan):
         seconds_per_case=3,
         network="unet2d",
         options={"deep": True},
+        sparsity="static",
+        density=0.3,
         device="cpu",
         out=tmp_path / "by-python.json",
     )
     by_command, by_python = asked
     assert by_python == by_command
+    assert by_python[3]["sparsity"] == Sparsity(method="static", density=0.3)
     assert made == plan == read_plan(out) == read_plan(tmp_path / "by-python.json")
 
 
@@ -71,6 +75,12 @@ def test_nothing_is_overwritten_unasked_and_nothing_is_read_before(tmp_path):
 def test_a_budget_that_makes_no_sense_is_refused_before_anything_is_read(limit, tmp_path):
     with pytest.raises(UnusableBudgetError):
         leanseg.plan(tmp_path / "nowhere", **limit)
+
+
+@pytest.mark.parametrize("masks", [{"density": 0.2}, {"sparsity": "dynamic", "density": 0.0}, {"sparsity": "most"}])
+def test_masks_that_make_no_sense_are_refused_before_anything_is_read(masks, tmp_path):
+    with pytest.raises(leanseg.InputError, match=r"--sparsity|--density"):
+        leanseg.plan(tmp_path / "nowhere", **masks)
 
 
 def test_without_torch_it_says_what_to_install(balls, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 import leanseg
 from leanseg.api.choices import ContradictionError, TooFewError, WrongScaleError
 from leanseg.learning.jobs.run_folder import NoEndError
-from leanseg.plans import write_plan
+from leanseg.plans import Sparsity, write_plan
 from leanseg.plans.budget import UnusableBudgetError
 from leanseg.plans.expectations import OtherDatasetError
 from leanseg.plans.recipe import UnknownRecipeError, read_recipe
@@ -21,6 +21,8 @@ RESUMED = {
     "device": "cpu",
     "ram": "4GB",
     "options": {"alpha": 0.25},
+    "sparsity": "dynamic",
+    "density": 0.2,
     "splits": "splits.json",
     "plan": "plan.json",
     "network": "unet2d",
@@ -41,10 +43,15 @@ def test_a_resumed_run_keeps_what_it_was_started_with(option, tmp_path):
     ("options", "error"),
     [
         ({"plan": "plan.json", "network": "unet2d"}, ContradictionError),
+        ({"plan": "plan.json", "sparsity": "none"}, ContradictionError),
         ({"minutes": 1, "steps": 1}, ContradictionError),
+        ({"steps": 1, "sparsity": "sparse"}, leanseg.InputError),
+        ({"steps": 1, "sparsity": "static", "density": 2}, leanseg.InputError),
         ({"recipe": "e2enet-btcv", "plan": "plan.json"}, ContradictionError),
         ({"recipe": "e2enet-btcv", "network": "unet2d"}, ContradictionError),
         ({"recipe": "e2enet-btcv", "options": {"base": 8}}, ContradictionError),
+        ({"recipe": "e2enet-btcv", "sparsity": "static"}, ContradictionError),
+        ({"recipe": "e2enet-btcv", "density": 0.1}, ContradictionError),
         ({"recipe": "e2enet-btcv", "steps": 5}, ContradictionError),
         ({"recipe": "e2enet-btvc"}, UnknownRecipeError),
         ({"recipe": "e2enet-btcv", "scale": 0}, WrongScaleError),
@@ -153,6 +160,20 @@ def test_a_plan_with_steps_needs_no_other_end(begun, balls, plan, tmp_path):
     for steps, minutes in ((None, None), (3, None), (None, 2)):
         leanseg.train(balls, out=tmp_path / "run", plan=seven, steps=steps, minutes=minutes)
     assert [(limits.steps, limits.minutes) for _, limits, _ in begun] == [(7, None), (3, None), (7, 2)]
+
+
+def test_a_plan_of_its_own_is_made_with_the_masks_asked_for(balls, plan, tmp_path, monkeypatch):
+    asked = []
+
+    def make_plan(*given, **options):
+        asked.append(options["sparsity"])
+        return plan
+
+    monkeypatch.setattr("leanseg.learning.planning.make_plan", make_plan)
+    monkeypatch.setattr("leanseg.learning.jobs.training.start", lambda *given, **options: None)
+    for masks in ({"sparsity": "dynamic", "density": 0.1}, {"sparsity": "static"}, {}):
+        leanseg.train(balls, out=tmp_path / "run", steps=2, device="cpu", **masks)
+    assert asked == [Sparsity(density=0.1), Sparsity(method="static"), None]
 
 
 @pytest.mark.slow

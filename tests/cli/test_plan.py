@@ -58,6 +58,9 @@ def test_a_budget_that_cannot_be_met_exits_with_3_and_writes_nothing(plan, folde
         ("--minutes", "nan"),
         ("--minutes", "inf"),
         ("--option", "alpha"),
+        ("--density", "0.2"),
+        ("--sparsity", "dynamic", "--density", "1.1"),
+        ("--sparsity", "some"),
         ("--option", "a=1", "--option", "a=2"),
     ],
 )

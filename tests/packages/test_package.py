@@ -268,6 +268,36 @@ def test_a_new_package_takes_the_place_of_the_old_one(package, make_package):
     assert newer.hash != package.hash
 
 
+def test_masks_of_every_network_are_read_back_from_folder_and_zip(package, tmp_path):
+    masks = [
+        {"head.weight": np.array([[True, False, True], [False, False, True]])},
+        {"head.weight": np.ones((2, 3), bool)},
+    ]
+    for members in (1, 2):
+        made = write_package(
+            tmp_path / f"of_{members}",
+            plan=package.plan,
+            weights=[package.file("model.safetensors")] * members,
+            onnx=[package.onnx_bytes()] * members,
+            masks=[save(one) for one in masks[:members]],
+            card="# Sparse\n",
+            facts={},
+        )
+        for found in (made, pack(made.path, tmp_path / f"of_{members}.zip")):
+            for member in range(members):
+                np.testing.assert_array_equal(found.masks(member)["head.weight"], masks[member]["head.weight"])
+        if members == 1:
+            assert made.hash == package.hash  # masks decide no label: what they say is in the weights
+    assert package.masks() == {}
+
+
+def test_masks_that_are_none_are_refused(package):
+    (package.path / "masks.safetensors").write_bytes(b"nonsense")
+    admit(package, "masks.safetensors")
+    with pytest.raises(CorruptPackageError, match=r"masks\.safetensors is not a safetensors file"):
+        Package.read(package.path).masks()
+
+
 def test_the_hash_stands_for_plan_weights_and_graph_not_for_the_card(package, tmp_path):
     def again(name, **changed):
         contents = {

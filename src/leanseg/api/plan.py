@@ -10,9 +10,10 @@ from leanseg.api.choices import Device, refuse_contradictions, require_scale
 from leanseg.api.extras import naming_what_is_missing
 from leanseg.api.named_dataset import open_named
 from leanseg.api.paths import PathLike, path_or_none
-from leanseg.plans import Budget, Plan, read_budget, write_plan
+from leanseg.plans import Budget, Plan, Sparsity, read_budget, read_sparsity, write_plan
 from leanseg.plans.expectations import refuse_other_dataset
 from leanseg.plans.recipe import Recipe, read_recipe
+from leanseg.plans.sparsity import SparsityMethod
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _EXCLUSIVE = (
     ("recipe", "network", "the recipe names its network"),
     ("recipe", "option", "the recipe holds the network's options"),
+    ("recipe", "sparsity", "the recipe says what is masked"),
+    ("recipe", "density", "the recipe says what is masked"),
 )
 
 
@@ -32,6 +35,8 @@ def plan(
     labels: PathLike | None = None,
     network: str | None = None,
     options: Mapping[str, JsonValue] | None = None,
+    sparsity: SparsityMethod | None = None,
+    density: float | None = None,
     recipe: str | None = None,
     scale: float | None = None,
     ram: str | int | None = None,
@@ -48,14 +53,25 @@ def plan(
     """Return how to train on a data set within a budget, with the reason for every decision in `explanation`.
 
     dataset, images, labels: see `leanseg.check`. network, options: a name of `leanseg.networks` and its options.
-    recipe: a published experiment (leanseg recipes lists them) to follow instead. scale: share of its steps to do.
-    ram, predict_ram, vram: memory to train in, to predict in and of the GPU, as "8GB" or in bytes. minutes: wall time
-    of training, everything included. seconds_per_case: to predict the largest case. splits: file of folds whose test
-    cases are left out; those in the data set's own splits.json are, too. out: file to write the plan to.
+    sparsity, density: whether kernels are masked while training ("static" or "dynamic"), and the share that is kept,
+    0.2 unless given. recipe: a published experiment (leanseg recipes lists them) to follow instead. scale: share of its
+    steps to do. ram, predict_ram, vram: memory to train in, to predict in and of the GPU, as "8GB" or in bytes.
+    minutes: wall time of training, everything included. seconds_per_case: to predict the largest case. splits: file of
+    folds whose test cases are left out; those in the data set's own splits.json are, too. out: file to write the plan
+    to.
     This machine is measured for a few seconds. Raises BudgetError when the budget cannot be met, and InputErrors;
     nothing is written then.
     """
-    refuse_contradictions(_EXCLUSIVE, {"recipe": recipe, "network": network, "option": options or None})
+    refuse_contradictions(
+        _EXCLUSIVE,
+        {
+            "recipe": recipe,
+            "network": network,
+            "option": options or None,
+            "sparsity": sparsity,
+            "density": density,
+        },
+    )
     share = require_scale(scale, recipe)
     experiment = read_recipe(recipe) if recipe is not None else None
     file = path_or_none(out)
@@ -68,9 +84,10 @@ def plan(
         minutes=minutes,
         seconds_per_case=seconds_per_case,
     )
+    masks = read_sparsity(sparsity, density)
     opened = open_named(dataset, images, labels, None, progress)
     if experiment is None:
-        made = plan_within(budget, opened, path_or_none(splits), network, options, device, progress)
+        made = plan_within(budget, opened, path_or_none(splits), network, options, masks, device, progress)
     else:
         made = plan_by_recipe(budget, opened, path_or_none(splits), experiment, share, device, progress)
     if file is not None:
@@ -84,6 +101,7 @@ def plan_within(
     splits: Path | None,
     network: str | None,
     options: Mapping[str, JsonValue] | None,
+    sparsity: Sparsity | None,
     device: Device | None,
     progress: Progress | None,
 ) -> Plan:
@@ -97,7 +115,13 @@ def plan_within(
 
         chosen = resolve_device(device or "auto")
         return make_plan(
-            dataset, found, budget, network=network or DEFAULT_NETWORK, options=dict(options or {}), device=chosen
+            dataset,
+            found,
+            budget,
+            network=network or DEFAULT_NETWORK,
+            options=dict(options or {}),
+            sparsity=sparsity,
+            device=chosen,
         )
 
 

@@ -15,6 +15,14 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Sparsity(StrEnum):
+    """Whether kernels are masked while training."""
+
+    NONE = "none"
+    STATIC = "static"
+    DYNAMIC = "dynamic"
+
+
 DatasetArgument = Annotated[
     Path | None, typer.Argument(help="Data set: Decathlon or nnU-Net v2 raw", show_default=False)
 ]
@@ -29,6 +37,17 @@ SubjectPatternOption = Annotated[
 NetworkOption = Annotated[str | None, typer.Option("--network", help="Network to plan with, e.g. distill_dsm_unet")]
 NetworkOptionsOption = Annotated[
     list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Option of the network, e.g. alpha=0.25")
+]
+SparsityOption = Annotated[
+    Sparsity | None,
+    typer.Option(
+        "--sparsity",
+        help="Mask kernels of the network: none, static (as first drawn) or dynamic (they die and grow while training)",
+        show_default=False,
+    ),
+]
+DensityOption = Annotated[
+    float | None, typer.Option("--density", help="Share of kernels that --sparsity keeps; default: 0.2")
 ]
 RecipeOption = Annotated[
     str | None, typer.Option("--recipe", help="Published experiment to follow, e.g. e2enet-btcv; see leanseg recipes")

@@ -8,6 +8,7 @@ import typer
 import leanseg
 from leanseg.cli.options import (
     DatasetArgument,
+    DensityOption,
     DeviceOption,
     ImagesOption,
     JsonOption,
@@ -19,6 +20,7 @@ from leanseg.cli.options import (
     RamOption,
     RecipeOption,
     ScaleOption,
+    SparsityOption,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ def plan(
     labels: LabelsOption = None,
     network: NetworkOption = None,
     option: NetworkOptionsOption = None,
+    sparsity: SparsityOption = None,
+    density: DensityOption = None,
     recipe: RecipeOption = None,
     scale: ScaleOption = None,
     ram: RamOption = None,
@@ -64,6 +68,8 @@ def plan(
             labels=labels,
             network=network,
             options=options,
+            sparsity=sparsity.value if sparsity else None,
+            density=density,
             recipe=recipe,
             scale=scale,
             ram=ram,
@@ -98,9 +104,11 @@ def _rows(made: "Plan") -> list[tuple[str, str]]:
     from leanseg.plans import show_bytes
 
     options = "".join(f", {name} {value}" for name, value in made.network.options.items())
+    masks = made.training.sparsity
     preprocessing, training, estimates = made.preprocessing, made.training, made.estimates
     rows = [
         ("network", made.network.name + options),
+        *([("sparsity", f"{masks.method}, density {masks.density:g}")] if masks else []),
         ("grid", f"{preprocessing.orientation}, {_spacing(preprocessing.spacing)}"),
         ("intensities", ", ".join(scheme.scheme for scheme in preprocessing.normalisation)),
         ("patch, batch", f"{_by(training.patch)}, {training.batch}"),

@@ -9,6 +9,7 @@ import typer
 import leanseg
 from leanseg.cli.options import (
     DatasetArgument,
+    DensityOption,
     DeviceOption,
     ImagesOption,
     JsonOption,
@@ -20,6 +21,7 @@ from leanseg.cli.options import (
     RamOption,
     RecipeOption,
     ScaleOption,
+    SparsityOption,
     SubjectPatternOption,
 )
 from leanseg.errors import InputError, SomeCasesFailedError
@@ -57,6 +59,8 @@ def train(
     plan: Annotated[Path | None, typer.Option(help="A plan made by leanseg plan; left out, one is made now")] = None,
     network: NetworkOption = None,
     option: NetworkOptionsOption = None,
+    sparsity: SparsityOption = None,
+    density: DensityOption = None,
     recipe: RecipeOption = None,
     scale: ScaleOption = None,
     fold: Annotated[
@@ -112,6 +116,8 @@ def train(
             plan=plan,
             network=network,
             options=options,
+            sparsity=sparsity.value if sparsity else None,
+            density=density,
             recipe=recipe,
             scale=scale,
             fold=number,

@@ -54,6 +54,11 @@ def weights_name(member: int, members: int) -> str:
     return "model.safetensors" if members == 1 else f"model_{member}.safetensors"
 
 
+def masks_name(member: int, members: int) -> str:
+    """Return the name of a member's masks, which only a sparsely trained network has."""
+    return "masks.safetensors" if members == 1 else f"masks_{member}.safetensors"
+
+
 def required(members: int) -> tuple[str, ...]:
     """Return the files that a package of so many networks must have."""
     names = (name(member, members) for member in range(members) for name in (graph_name, weights_name))

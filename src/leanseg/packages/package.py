@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -18,6 +19,7 @@ from leanseg.packages.manifest import (
     SUFFIXES,
     Manifest,
     graph_name,
+    masks_name,
     record_of,
     required,
     weights_name,
@@ -89,7 +91,17 @@ class Package:
 
     def weights(self, member: int = 0) -> dict[str, NDArray[Any]]:
         """Return a network's trained tensors by name."""
-        name = weights_name(member, self.members)
+        return self._tensors(weights_name(member, self.members))
+
+    def masks(self, member: int = 0) -> dict[str, NDArray[np.bool_]]:
+        """Return which kernels of a sparsely trained network are alive, by name of their weights; else nothing.
+
+        Each is (out, in), as the first two dimensions of the weights; (in, out) where they are transposed.
+        """
+        name = masks_name(member, self.members)
+        return self._tensors(name) if name in self.manifest.files else {}
+
+    def _tensors(self, name: str) -> dict[str, NDArray[Any]]:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 

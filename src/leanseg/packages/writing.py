@@ -16,6 +16,7 @@ from leanseg.packages.manifest import (
     Manifest,
     graph_name,
     manifest_text,
+    masks_name,
     record_of,
     required,
     weights_name,
@@ -36,12 +37,13 @@ def write_package(
     onnx: Sequence[bytes | Path],
     card: str,
     facts: Mapping[str, JsonValue],
+    masks: Sequence[bytes] = (),
 ) -> Package:
     """Write a package folder at `path`, in the place of an older one, and return it as it reads back.
 
     weights: for each network a safetensors file or its bytes. onnx: for each its graph (1, C, *tile) -> (1, K, *tile)
     without external data. Scores of several networks are averaged. card: Markdown. facts: what was measured at
-    export, free JSON.
+    export, free JSON. masks: for each network, where they were trained sparsely, a safetensors file's bytes.
     Raises CorruptPackageError, leaving `path` as it was, if the package could not be read back.
     """
     with whole_folder(path) as folder:
@@ -50,12 +52,16 @@ def write_package(
         for member, (tensors, graph) in enumerate(zip(weights, onnx, strict=True)):
             _put(tensors, folder / weights_name(member, members))
             _put(graph, folder / graph_name(member, members))
+        names = list(required(members))
+        for member, alive in enumerate(masks):
+            names.append(masks_name(member, members))
+            _put(alive, folder / names[-1])
         write_text(folder / "card.md", card)
         manifest = Manifest(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             leanseg=__version__,
             libraries=_versions(),
-            files={name: _record(folder / name) for name in required(members)},
+            files={name: _record(folder / name) for name in names},
             members=members,
             measured=dict(facts),
         )

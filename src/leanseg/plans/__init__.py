@@ -13,6 +13,7 @@ from leanseg.plans.plan import (
     Training,
 )
 from leanseg.plans.reading import PlanError, parse_plan, read_plan, write_plan
+from leanseg.plans.sparsity import Sparsity, read_sparsity
 from leanseg.plans.strict import Strict
 
 __all__ = [
@@ -26,11 +27,13 @@ __all__ = [
     "Plan",
     "PlanError",
     "Preprocessing",
+    "Sparsity",
     "Strict",
     "Training",
     "parse_plan",
     "read_budget",
     "read_plan",
+    "read_sparsity",
     "show_bytes",
     "write_plan",
 ]

@@ -18,6 +18,7 @@ from leanseg.datasets.targets import (
 )
 from leanseg.errors import InputError
 from leanseg.plans.budget import Budget, Bytes
+from leanseg.plans.sparsity import Sparsity
 from leanseg.plans.strict import Decay, Positive, Share, Strict, Triple
 from leanseg.volumes import check_orientation
 
@@ -200,7 +201,8 @@ class Training(Strict):
         "auto", description="number format of training; auto: the fastest one, measured"
     )
     augmentation: Augmentation = Field(Augmentation(), description="how patches are changed")
-    seed: int = Field(0, ge=0, description="of weights, patches and augmentation")
+    sparsity: Sparsity | None = Field(None, description="which kernels are kept; null: all, the network is dense")
+    seed: int = Field(0, ge=0, description="of weights, patches, augmentation and masks")
 
 
 class Inference(Strict):

@@ -22,7 +22,6 @@ Override = Mapping[Section, Mapping[str, JsonValue]]
 Value = TypeVar("Value")
 Model = TypeVar("Model", bound=BaseModel)
 
-TRAINS_SPARSELY = "sparsity" in Training.model_fields
 ELSEWHERE = {"augmentation", "steps", "sparsity"}  # keys of a plan's training that a recipe states in other places
 
 
@@ -154,7 +153,7 @@ class Recipe(Strict):
         """Return the plan's training but for its steps. override: values that replace those stated, by section."""
         changes = override or {}
         inside: dict[str, Any] = {"augmentation": _values(self.augmentation, changes.get("augmentation"))}
-        if self.sparsity and TRAINS_SPARSELY:
+        if self.sparsity:
             inside["sparsity"] = _values(self.sparsity, changes.get("sparsity"))
         return _read(Training, _values(self.training, changes.get("training")) | inside)
 

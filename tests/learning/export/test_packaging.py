@@ -14,8 +14,9 @@ from leanseg.learning.export.torch_engine import (
     build_network,
     resolve_device,
 )
+from leanseg.learning.training.module import sparse_training
 from leanseg.packages import Package
-from leanseg.plans import Data, Inference, Network, Normalisation, Plan, Preprocessing, Training
+from leanseg.plans import Data, Inference, Network, Normalisation, Plan, Preprocessing, Sparsity, Training
 
 TILE = (5, 32, 16)
 
@@ -64,6 +65,31 @@ def test_a_package_says_what_was_measured_and_warns(package):
     assert "Not a medical device" in card
     assert "| 7 | b |" in card
     assert "Dice 0.5" in card
+
+
+def test_a_sparse_network_has_masks_and_says_what_they_keep(plan, weights, tmp_path):
+    sparse = sparse_training(
+        network := build_network(plan), plan.data, plan.training.model_copy(update={"sparsity": Sparsity(density=0.25)})
+    )
+    tile = np.zeros((1, 2, *TILE), np.float32)
+    export(plan, network.state_dict(), tile, sparse.masks).write(tmp_path / "package", {}, {})
+    package = Package.read(tmp_path / "package")
+    found = package.masks()
+    assert found.keys() == sparse.masks.keys()
+    assert all(np.array_equal(found[name], alive.numpy()) for name, alive in sparse.masks.items())
+    facts = package.manifest.measured["sparsity"]
+    assert (facts["alive"], facts["kernels"]) == (sum(map(np.sum, found.values())), sum(map(np.size, found.values())))
+    dead = sum((~alive).sum() * weights[name][0, 0].numel() for name, alive in found.items())
+    assert facts["parameters"] == package.manifest.measured["parameters"] - dead
+    (line,) = [line for line in package.card().splitlines() if "density" in line]
+    assert f"{facts['alive']:,} of {facts['kernels']:,} kernels" in line
+    assert f"{facts['parameters']:,} parameters left" in line
+
+
+def test_a_dense_network_has_no_masks_and_its_card_does_not_speak_of_them(package):
+    assert package.masks() == {}
+    assert "sparsity" not in package.manifest.measured
+    assert "density" not in package.card()
 
 
 def test_swapped_weights_are_used(plan, weights):

@@ -17,7 +17,7 @@ from leanseg.learning import networks
 from leanseg.learning.costing import Calibration
 from leanseg.learning.planning import make_plan, planner
 from leanseg.learning.planning.grid import choose_grid
-from leanseg.plans import Budget, Plan
+from leanseg.plans import Budget, Plan, Sparsity
 from leanseg.volumes import Geometry
 
 DATA = Path(__file__).resolve().parents[4] / "shared/data"
@@ -101,6 +101,17 @@ def planned(shapes, budget=None, calibration=TWO_CORES, network="distill_dsm_une
 
 def test_the_same_arguments_give_the_same_plan():
     assert planned([(40, 50, 60)] * 3) == planned([(40, 50, 60)] * 3)
+
+
+def test_masks_are_planned_with_what_they_save_and_what_not():
+    made = make_plan(*scans([(40, 50, 60)] * 3), Budget(), sparsity=Sparsity(density=0.3), calibration=TWO_CORES)
+    assert made.training.sparsity == Sparsity(density=0.3)
+    (sentence,) = [sentence for sentence in made.explanation if sentence.startswith("Sparsity")]
+    assert "keep 0.3 of the 134,720 kernels in 25 layers" in sentence
+    assert "stays dense" in sentence
+    dense = planned([(40, 50, 60)] * 3)
+    assert dense.training.sparsity is None
+    assert made.estimates == dense.estimates
 
 
 def test_a_plan_survives_json():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from leanseg import __version__
+from leanseg.learning.export.masks import Kept
 from leanseg.plans import Data, Plan
 
 _CHOSEN = (
@@ -18,12 +19,18 @@ _ELSEWHERE = (
 
 
 def write_card(
-    plan: Plan, parameters: int, validation: Mapping[str, str], *, networks: int = 1, unseen: bool = False
+    plan: Plan,
+    parameters: int,
+    validation: Mapping[str, str],
+    *,
+    networks: int = 1,
+    unseen: bool = False,
+    kept: Kept | None = None,
 ) -> str:
     """Return the card as Markdown.
 
     validation: sentences or figures to list, by name; empty when not validated. networks: how many there are.
-    unseen: whether the figures come from cases that had no part in the training at all.
+    unseen: whether the figures come from cases that had no part in the training at all. kept: of sparse networks.
     """
     network = "Network" if networks == 1 else f"{networks} networks whose scores are averaged"
     figures = "\n".join(f"- {name}: {figure}" for name, figure in validation.items()) or "- not validated"
@@ -31,13 +38,14 @@ def write_card(
     spacing = " x ".join(f"{size:g}" for size in plan.preprocessing.spacing or ())
     grid = f"{spacing} mm along {plan.preprocessing.orientation}" if spacing else "every scan's own"
     tile = " x ".join(map(str, plan.inference.tile))
+    sparse = f"\n- Sparse: {kept.sentence()}" if kept else ""
     reasons = "\n".join(f"- {sentence}" for sentence in plan.explanation)
     return f"""# {plan.data.name}: {plan.network.name}
 
 **Not a medical device.** For research. Whoever uses it must check it on data of their own.
 
 - Input: {", ".join(plan.data.channels)} (one 3D scan each, on one grid)
-- {network}: {plan.network.name} {dict(plan.network.options) or ""}, {parameters:,} parameters
+- {network}: {plan.network.name} {dict(plan.network.options) or ""}, {parameters:,} parameters{sparse}
 - Grid: {grid}, tiles of {tile} voxels
 - Made by leanseg {__version__}
 

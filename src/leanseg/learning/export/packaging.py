@@ -1,7 +1,7 @@
 """Write the package of a trained network: graph, weights, plan, card, and what was measured on the way."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from leanseg.inference import Engine
 from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
 from leanseg.inference.engines.openvino_engine import OpenVinoEngine
 from leanseg.learning.export.card import write_card
+from leanseg.learning.export.masks import Kept, Masks
 from leanseg.learning.export.onnx_graph import export_onnx, weight_bytes
 from leanseg.learning.export.parity import Parity, compare_engines
 from leanseg.learning.export.torch_engine import TorchEngine, build_network
@@ -52,6 +53,8 @@ class Exported:
     parameters: int
     parity: Parity
     remark: str = ""
+    masks: bytes | None = None  # of a sparsely trained network
+    kept: Kept | None = None
 
     def write(
         self, path: Path, facts: Mapping[str, Any], validation: Mapping[str, str], *, unseen: bool = False
@@ -65,19 +68,24 @@ class Exported:
             plan=self.plan,
             weights=[self.weights],
             onnx=[self.graph],
-            card=write_card(self.plan, self.parameters, validation, unseen=unseen),
+            masks=[] if self.masks is None else [self.masks],
+            card=write_card(self.plan, self.parameters, validation, unseen=unseen, kept=self.kept),
             facts={
                 **facts,
+                **({"sparsity": self.kept.facts()} if self.kept else {}),
                 "parameters": self.parameters,
                 "parity": {name: {**found} for name, found in self.parity.items()},
             },
         )
 
 
-def export(plan: Plan, weights: Mapping[str, Tensor], tile: NDArray[np.float32]) -> Exported:
+def export(
+    plan: Plan, weights: Mapping[str, Tensor], tile: NDArray[np.float32], masks: Masks | None = None
+) -> Exported:
     """Return graph and weights of a trained network, and how far the engines agree with torch.
 
-    tile: (1, C, D, H, W) of a preprocessed scan, to compare on. Raises NoEngineError.
+    tile: (1, C, D, H, W) of a preprocessed scan, to compare on. masks: of a sparsely trained network, whose dead
+    kernels are zero in `weights`. Raises NoEngineError.
     """
     network = build_network(plan)
     network.load_state_dict(dict(weights))
@@ -86,7 +94,10 @@ def export(plan: Plan, weights: Mapping[str, Tensor], tile: NDArray[np.float32])
     parity, unreadable = compare_engines(tile, TorchEngine(network), others, regions=bool(plan.data.regions))
     plan, remark = _with_able_engine(plan, unreadable)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Exported(plan, weight_bytes(weights), graph, parameters, parity, remark)
+    exported = Exported(plan, weight_bytes(weights), graph, parameters, parity, remark)
+    if not masks:
+        return exported
+    return replace(exported, masks=weight_bytes(masks), kept=Kept.by(masks, weights, parameters))
 
 
 def _with_able_engine(plan: Plan, unreadable: Mapping[str, str]) -> tuple[Plan, str]:

@@ -19,11 +19,19 @@ from leanseg.datasets import Dataset, Fold, Splits, read_splits, write_splits
 from leanseg.errors import InputError, LeansegError
 from leanseg.evaluation import Evaluation, evaluate
 from leanseg.inference import Failure
-from leanseg.learning.export.torch_engine import NoSuchDeviceError, build_network, resolve_device
+from leanseg.learning.export.torch_engine import NoSuchDeviceError, resolve_device
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder, CrossValidationRecord
 from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.run_folder import NotARunError, RunFolder
-from leanseg.learning.jobs.training import FOLDS, Limits, choose_splits, refuse_other_data, resume, start
+from leanseg.learning.jobs.training import (
+    FOLDS,
+    Limits,
+    choose_splits,
+    refuse_impossible,
+    refuse_other_data,
+    resume,
+    start,
+)
 from leanseg.plans import Plan, read_plan, write_plan
 from leanseg.progress import Progress
 from leanseg.storage import write_json
@@ -94,7 +102,7 @@ def cross_validate(
     folder = CrossValidationFolder(out)
     folder.refuse_if_used(overwrite=overwrite)
     refuse_other_data(plan, dataset)
-    build_network(plan)
+    refuse_impossible(plan)
     device = resolve_device(limits.device)
     chosen = choose_splits(dataset, splits, folds)
     _refuse_repeated(chosen)

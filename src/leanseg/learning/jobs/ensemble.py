@@ -23,6 +23,7 @@ from leanseg.errors import InputError
 from leanseg.evaluation import Evaluation, Summary, summarise
 from leanseg.inference import prepare
 from leanseg.learning.export.card import write_card
+from leanseg.learning.export.masks import Kept
 from leanseg.learning.export.packaging import Exported, export
 from leanseg.learning.export.parity import require_parity
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder
@@ -241,14 +242,18 @@ def _write_scores(
 ) -> Package:
     """Write a package that holds the files of all members: nothing is exported anew."""
     parameters = sum(_parameters(member) for member in members)
+    sparse = [member for member in members if member.masks()]
+    kept = Kept.together(map(_kept, sparse)) if sparse else None
     return write_package(
         out,
         plan=members[0].plan,
         weights=[member.file("model.safetensors") for member in members],
         onnx=[member.onnx_bytes() for member in members],
-        card=write_card(members[0].plan, parameters, sentences, networks=len(members), unseen=True),
+        card=write_card(members[0].plan, parameters, sentences, networks=len(members), unseen=True, kept=kept),
+        masks=[member.file("masks.safetensors") for member in sparse],
         facts={
             **facts,
+            **({"sparsity": kept.facts()} if kept else {}),
             "parameters": parameters,
             "members": [{"hash": member.hash, "measured": member.manifest.measured} for member in members],
         },
@@ -260,8 +265,20 @@ def _parameters(member: Package) -> int:
     return found if isinstance(found, int) else 0
 
 
+def _kept(member: Package) -> Kept:
+    tensors = {name: torch.from_numpy(tensor) for name, tensor in member.weights().items()}
+    return Kept.by(_masks(member), tensors, _parameters(member))
+
+
+def _masks(member: Package) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(mask) for name, mask in member.masks().items()}
+
+
 def _averaged_weights(members: Sequence[Package], case: Case) -> Exported:
-    """Return the network whose tensors are the mean of the members'; counters are the first one's."""
+    """Return the network whose tensors are the mean of the members'; counters are the first one's.
+
+    Where they are sparse, a kernel is alive that is so in one of them.
+    """
     tensors = [member.weights() for member in members]
     mean = {
         name: torch.from_numpy(
@@ -273,7 +290,9 @@ def _averaged_weights(members: Sequence[Package], case: Case) -> Exported:
     }
     plan = members[0].plan
     prepared = prepare(*read_channels(case.images), plan.preprocessing)
-    return export(plan, mean, middle_tile(prepared.array, plan.inference.tile))
+    masks = [_masks(member) for member in members]
+    either = {name: torch.stack([one[name] for one in masks]).any(dim=0) for name in masks[0]}
+    return export(plan, mean, middle_tile(prepared.array, plan.inference.tile), either)
 
 
 def _judged(name: str, package: Path, dataset: Dataset, folder: Path, progress: Progress) -> Candidate:

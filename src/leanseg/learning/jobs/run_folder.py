@@ -1,7 +1,7 @@
 """The folder of one training run: what is in it, and who may write to it.
 
 plan.json  splits.json  run.json      what was asked for and how it went
-checkpoints/  logs/                   the state of training, and its curves
+checkpoints/  logs/                   the state of training, its curves, and those of the masks of a sparse network
 package/                              the model
 validation/                           label maps of the validation cases and their report
 cache/                                preprocessed cases, removed when training is done

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from leanseg import __version__
 from leanseg.datasets import Dataset, Fold, Splits, make_splits, read_splits, write_splits
 from leanseg.errors import InputError, LeansegError
@@ -15,7 +17,10 @@ from leanseg.learning.export.torch_engine import NoSuchDeviceError, build_networ
 from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.run_folder import NoEndError, NotARunError, RunFolder, RunRecord
 from leanseg.learning.jobs.training_run import Outcome, TrainingRun
+from leanseg.learning.training.checkpoints import refuse_other
 from leanseg.learning.training.clock import Clock, StepClock, WallClock
+from leanseg.learning.training.fitting import TrainingState
+from leanseg.learning.training.module import sparse_training
 from leanseg.plans import Plan, read_plan, write_plan
 from leanseg.progress import Progress
 
@@ -110,7 +115,7 @@ def start(
     folder = RunFolder(out, cache)
     folder.refuse_if_used(overwrite=overwrite)
     refuse_other_data(plan, dataset)
-    build_network(plan)
+    refuse_impossible(plan)
     device = resolve_device(limits.device)
     chosen = choose_splits(dataset, splits, folds)
     part = _fold(chosen, fold)
@@ -156,6 +161,7 @@ def resume(dataset: Dataset, out: Path, limits: Limits, *, cache: Path | None = 
         raise NotARunError(out, "is finished")
     plan = read_plan(folder.plan)
     refuse_other_data(plan, dataset)
+    _refuse_other_state(folder, plan)
     changed = {"state": "running", **limits.replacing(record.minutes, record.steps, plan.training.steps)}
     try:
         resolve_device(record.device)
@@ -190,6 +196,20 @@ def refuse_other_data(plan: Plan, dataset: Dataset) -> None:
     for what in ("regions", "ignore", "left_right"):
         if getattr(plan.data, what) != getattr(dataset, what):
             raise OtherDataError(what, getattr(plan.data, what), getattr(dataset, what))
+
+
+def refuse_impossible(plan: Plan) -> None:
+    """Raise the InputError of a network that cannot be made, or not be masked, as `plan` says."""
+    sparse_training(build_network(plan), plan.data, plan.training)
+
+
+def _refuse_other_state(folder: RunFolder, plan: Plan) -> None:
+    """Raise OtherNetworkError or OtherMasksError when the run has learnt something that its plan no longer names."""
+    last = TrainingState(folder.root).last
+    if last.exists():
+        network = build_network(plan)
+        sparse = sparse_training(network, plan.data, plan.training)
+        refuse_other(torch.load(last, weights_only=True, map_location="cpu", mmap=True), network, sparse)
 
 
 def choose_splits(dataset: Dataset, file: Path | None, folds: int = FOLDS) -> Splits:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from leanseg.datasets import Case, Dataset, Fold
 from leanseg.errors import BudgetError
 from leanseg.evaluation import Evaluation
+from leanseg.learning.export.masks import Masks
 from leanseg.learning.export.packaging import Exported, export
 from leanseg.learning.export.parity import ParityError, require_parity
 from leanseg.learning.export.torch_engine import SwappableEngine, build_network
@@ -23,6 +24,7 @@ from leanseg.learning.jobs.judgement import Judgement, dice_sentences, judge
 from leanseg.learning.jobs.middle import middle_tile
 from leanseg.learning.jobs.rehearsal import Rehearsal, rehearse
 from leanseg.learning.jobs.run_folder import RunFolder, RunRecord
+from leanseg.learning.sparsity import draw_history
 from leanseg.learning.training.cache import CachedCase, build_cache
 from leanseg.learning.training.clock import Clock, WallClock
 from leanseg.learning.training.fitting import Fitted, TrainingState, fit
@@ -196,7 +198,10 @@ class TrainingRun:
         """Return the package's contents. An engine that disagrees is named, but costs nobody a finished training."""
         assert self._tile is not None
         self._progress.note(f"Exporting after {fitted.steps} steps")
-        exported = export(self._plan, _kept(self._state, self._plan.training.keep), self._tile)
+        if self._plan.training.sparsity:
+            draw_history(self._state.masks, self._state.masks.with_suffix(".svg"))
+        weights, masks = _kept(self._state, self._plan.training.keep)
+        exported = export(self._plan, weights, self._tile, masks)
         if exported.remark:
             self._progress.note(exported.remark)
         try:
@@ -239,13 +244,13 @@ def _seconds(validation: Validation, weights: Mapping[str, Tensor]) -> float:
     return time.monotonic() - started
 
 
-def _kept(state: TrainingState, keep: Literal["best", "last"]) -> Mapping[str, Tensor]:
-    """Return the averaged weights that the plan keeps; the last ones, too, when nothing was validated yet."""
+def _kept(state: TrainingState, keep: Literal["best", "last"]) -> tuple[Mapping[str, Tensor], Masks | None]:
+    """Return the averaged weights that the plan keeps, the last ones where nothing was validated, and their masks."""
     if keep == "best" and state.best.exists():
-        weights: Mapping[str, Tensor] = torch.load(state.best, weights_only=True, map_location="cpu")["weights"]
-        return weights
-    last: Mapping[str, Tensor] = torch.load(state.last, weights_only=True, map_location="cpu")["average"]["tensors"]
-    return last
+        best = torch.load(state.best, weights_only=True, map_location="cpu")
+        return best["weights"], best.get("masks")
+    last = torch.load(state.last, weights_only=True, map_location="cpu")
+    return last["average"]["tensors"], last["sparsity"]["masks"] if "sparsity" in last else None
 
 
 def _dice(evaluation: Evaluation | None) -> dict[str, float]:

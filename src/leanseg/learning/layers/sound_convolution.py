@@ -16,7 +16,7 @@ class SoundConv3d(nn.Conv3d):
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's name for it)
-        """input: (B, C, D, H, W). Returns the same D, H and W."""
+        """input: (B, in_channels, D, H, W). Returns (B, out_channels, D, H, W)."""
         if input.shape[2] == 2 and input.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
             deeper: Tensor = super().forward(functional.pad(input, (0, 0, 0, 0, 0, 1)))
             return deeper[:, :, :2]

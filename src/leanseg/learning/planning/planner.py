@@ -10,11 +10,23 @@ from leanseg.learning import networks
 from leanseg.learning.costing import Calibration, NetworkCosts, calibrate, decoded_bytes, network_costs
 from leanseg.learning.planning.grid import choose_grid
 from leanseg.learning.planning.intensities import choose_crop, choose_normalisation
+from leanseg.learning.planning.masks import explain_masks
 from leanseg.learning.planning.memory import Memory
 from leanseg.learning.planning.steps import choose_steps
 from leanseg.learning.planning.targets import choose_mirror, explain_targets
 from leanseg.learning.planning.tiles import choose_tile
-from leanseg.plans import Augmentation, Budget, Data, Estimates, Inference, Network, Plan, Preprocessing, Training
+from leanseg.plans import (
+    Augmentation,
+    Budget,
+    Data,
+    Estimates,
+    Inference,
+    Network,
+    Plan,
+    Preprocessing,
+    Sparsity,
+    Training,
+)
 
 DEFAULT_NETWORK = "distill_dsm_unet"
 
@@ -37,13 +49,15 @@ def make_plan(
     *,
     network: str = DEFAULT_NETWORK,
     options: dict[str, Any] | None = None,
+    sparsity: Sparsity | None = None,
     calibration: Calibration | None = None,
     device: Literal["cpu", "cuda"] | None = None,
 ) -> Plan:
     """Return the plan for `dataset` within `budget`; the same arguments, calibration included, give the same plan.
 
-    calibration: what is known of the machine; left out, this one is measured, which takes about five seconds and
-    comes out a little different each time. device: what is measured and planned for; the GPU if there is one.
+    sparsity: which kernels are kept while training. calibration: what is known of the machine; left out, this one is
+    measured, which takes about five seconds and comes out a little different each time. device: what is measured and
+    planned for; the GPU if there is one.
     Raises BudgetError naming the smallest budget that would do, and InputError for an unknown network or option and
     for a data set without anything to learn.
     """
@@ -85,7 +99,9 @@ def make_plan(
             normalisation=tuple(scheme for scheme, _ in normalisation),
         ),
         network=chosen,
-        training=Training(patch=steps.patch, batch=steps.batch, augmentation=Augmentation(flip_axes=flip_axes)),
+        training=Training(
+            patch=steps.patch, batch=steps.batch, augmentation=Augmentation(flip_axes=flip_axes), sparsity=sparsity
+        ),
         inference=Inference(tile=tile.size, overlap=tile.overlap),
         estimates=Estimates(
             training_ram=ram,
@@ -99,6 +115,7 @@ def make_plan(
             about_crop,
             *(reason for _, reason in normalisation),
             _about_network(network, costs),
+            *explain_masks(sparsity, chosen, (channels, *steps.patch), outputs),
             *steps.explanation,
             _about_memory(memory, ram),
             about_mirror,

@@ -17,12 +17,13 @@ from leanseg.errors import BudgetError
 from leanseg.learning.costing import Calibration, calibrate, decoded_bytes, network_costs
 from leanseg.learning.planning.grid import choose_grid, sizes_in
 from leanseg.learning.planning.intensities import clipping
+from leanseg.learning.planning.masks import explain_masks
 from leanseg.learning.planning.memory import Memory
 from leanseg.learning.planning.steps import TRAINING_SHARE
 from leanseg.learning.planning.targets import explain_targets
 from leanseg.learning.planning.tiles import PredictionTimeError, computed_voxels
 from leanseg.plans import Budget, Data, Estimates, Network, Normalisation, Plan, Preprocessing, show_bytes
-from leanseg.plans.recipe import TRAINS_SPARSELY, Override, Recipe
+from leanseg.plans.recipe import Override, Recipe
 
 
 class RecipeMemoryError(BudgetError):
@@ -70,12 +71,13 @@ def make_recipe_plan(
     if budget.seconds_per_case is not None and seconds > budget.seconds_per_case:
         raise PredictionTimeError(budget.seconds_per_case, seconds)
     estimates = _estimates(plan, memory)
-    return plan.model_copy(
-        update={
-            "estimates": estimates,
-            "explanation": (*plan.explanation, *_about_machine(plan, estimates, memory, seconds)),
-        }
+    learned = plan.training
+    explanation = (
+        *plan.explanation,
+        *explain_masks(learned.sparsity, plan.network, (channels, *learned.patch), outputs),
+        *_about_machine(plan, estimates, memory, seconds),
     )
+    return plan.model_copy(update={"estimates": estimates, "explanation": explanation})
 
 
 def follow(
@@ -120,13 +122,7 @@ def follow(
 
 def left_out(recipe: Recipe) -> list[str]:
     """Return a sentence about everything that the publication has and leanseg does not do."""
-    sentences = [
-        f"Not reproduced: {each.what} (said by the {each.origin}). {each.why}" for each in recipe.not_reproduced
-    ]
-    if recipe.sparsity and not TRAINS_SPARSELY:
-        values = ", ".join(f"{key} {each.value}" for key, each in recipe.sparsity.items())
-        sentences.append(f"Not reproduced: sparse training ({values}). The network is trained dense.")
-    return sentences
+    return [f"Not reproduced: {each.what} (said by the {each.origin}). {each.why}" for each in recipe.not_reproduced]
 
 
 def _grid(recipe: Recipe, fingerprint: Fingerprint) -> tuple[Preprocessing, list[str]]:

@@ -1,15 +1,45 @@
 """Keep the state of training on disk, so that nothing but the last minute is ever lost."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import nn
 
+from leanseg.errors import InputError
+from leanseg.learning.sparsity import OtherMasksError, SparseTraining
 from leanseg.storage import whole_file
 
 _SECONDS_BETWEEN = 60.0
+
+
+class OtherNetworkError(InputError):
+    """The stored weights are not those of the network that the plan names."""
+
+    def __init__(self, difference: str) -> None:
+        super().__init__(
+            what=f"the stored training is one of another network than the plan's: {difference}",
+            why="a training goes on with the weights that it has",
+            fix="put network in plan.json back as it was, or start a new run with another -o",
+        )
+
+
+def refuse_other(checkpoint: Mapping[str, Any], network: nn.Module, sparse: SparseTraining | None) -> None:
+    """Raise OtherNetworkError or OtherMasksError when `checkpoint` was not stored by a training of `network`."""
+    stored = {name: tuple(tensor.shape) for name, tensor in checkpoint["average"]["tensors"].items()}
+    for name, tensor in network.state_dict().items():
+        if (shape := stored.pop(name, None)) != tuple(tensor.shape):
+            raise OtherNetworkError(f"{name} has shape {tuple(tensor.shape)}, it had {shape or 'none'}")
+    if stored:
+        raise OtherNetworkError(f"it had {next(iter(stored))}, which is not there any more")
+    masks = checkpoint.get("sparsity")
+    if (masks is None) != (sparse is None):
+        raise OtherMasksError("it was dense" if masks is None else "it was sparse")
+    if sparse is not None and masks is not None:
+        sparse.refuse_other(masks)
 
 
 class LastCheckpoint(Callback):

@@ -25,6 +25,7 @@ from leanseg.learning.training.display import Display
 from leanseg.learning.training.milestones import Milestones
 from leanseg.learning.training.module import SegmentationModule
 from leanseg.learning.training.patches import patch_loader
+from leanseg.learning.training.sparsifying import Sparsifying
 from leanseg.learning.training.stopping import Aborted, Stopping
 from leanseg.learning.training.validation import Validation
 from leanseg.machine import cores, keep_freed_memory
@@ -60,6 +61,11 @@ class TrainingState:
         return self.root / "logs"
 
     @property
+    def masks(self) -> Path:
+        """How the masks of a sparse training changed, as a table."""
+        return self.logs / "sparsity.csv"
+
+    @property
     def best(self) -> Path:
         """The best averaged weights."""
         return self.root / "checkpoints" / "best.ckpt"
@@ -93,9 +99,11 @@ def fit(
     stopping = Stopping(clock, progress)
     milestones = Milestones(validation, clock, stopping, curves, targets, state.best)
     module = SegmentationModule(sound_convolutions(channels_last(network)), plan.data, plan.training, clock)
-    # The order matters: the average first, which others look at; the checkpoint last, which stores what they found.
+    # The order matters: the average first, which others look at; masks change when it is judged; the checkpoint last,
+    # which stores what they found.
     display = Display(progress, clock, milestones, curves)
-    callbacks = [Averaging(), stopping, milestones, display, LastCheckpoint(state.last)]
+    sparsifying = [Sparsifying(module.sparse, clock, state.masks)] if module.sparse else []
+    callbacks = [Averaging(), stopping, milestones, *sparsifying, display, LastCheckpoint(state.last)]
     trainer = Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
-from torch import Tensor
 
 from leanseg.learning.training.clock import Clock, WallClock
 from leanseg.learning.training.curves import Curves
@@ -26,7 +25,7 @@ class Milestones(Callback):
     """Run `validation` whenever another tenth of the way is done, and at the end.
 
     Where time is limited, one that would take more than a tenth of the time since the last is left out.
-    The best averaged weights so far lie in `best`, a file of tensors and plain numbers.
+    The best averaged weights so far lie in `best`, a file of tensors and plain numbers, with the masks they had.
     """
 
     def __init__(
@@ -75,19 +74,19 @@ class Milestones(Callback):
     def _validate(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, SegmentationModule)
         started = time.monotonic()
-        weights = module.average.tensors
-        self.last = self._validation(weights)
+        self.last = self._validation(module.average.tensors)
         mean = float(np.nanmean(self.last)) if np.isfinite(self.last).any() else 0.0
         if mean > self.best_dice:
             self.best_dice = mean
-            self._save(weights, trainer.global_step, mean)
+            self._save(module, trainer.global_step, mean)
         scores = {f"dice/{target}": float(value) for target, value in zip(self._targets, self.last, strict=True)}
         self._curves.log(trainer.global_step, {**scores, "dice/mean": mean})
         self._validated_step = trainer.global_step
         self._ended = time.monotonic()
         self._seconds = self._ended - started
 
-    def _save(self, weights: dict[str, Tensor], step: int, mean: float) -> None:
+    def _save(self, module: SegmentationModule, step: int, mean: float) -> None:
         with whole_file(self._best) as temporary:
-            plain = {name: tensor.detach().cpu() for name, tensor in weights.items()}
-            torch.save({"weights": plain, "step": step, "dice": mean}, temporary)
+            plain = {name: tensor.detach().cpu() for name, tensor in module.average.tensors.items()}
+            masks = module.sparse.masks if module.sparse else None
+            torch.save({"weights": plain, "masks": masks, "step": step, "dice": mean}, temporary)

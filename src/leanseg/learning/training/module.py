@@ -6,6 +6,7 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
+from leanseg.learning.sparsity import SparseTraining
 from leanseg.learning.training.clock import Clock
 from leanseg.learning.training.loss import SegmentationLoss
 from leanseg.learning.training.schedule import learning_rate_factor
@@ -16,6 +17,7 @@ from leanseg.plans import Data, Training
 class SegmentationModule(LightningModule):
     """Train `network` as `settings` say; learning rate by the clock, weights averaged.
 
+    sparse: the masks of its kernels, where it is trained sparsely; its first weights are masked, the averaged ones too.
     Deep supervision: when the network returns a list of logits (finest first), level i counts
     settings.deep_supervision**i, normalised: with 0.5 these are 1, 1/2, 1/4 and so on over their sum.
     """
@@ -24,6 +26,7 @@ class SegmentationModule(LightningModule):
         super().__init__()
         self.network = network
         self.clock = clock
+        self.sparse = sparse_training(network, data, settings)
         self.average = WeightAverage(network, settings.ema)
         self._settings = settings
         self._loss = SegmentationLoss(
@@ -90,15 +93,28 @@ class SegmentationModule(LightningModule):
             group["lr"] = settings.learning_rate * factor
 
     def on_fit_start(self) -> None:
-        """Bring the averaged weights to where the network now is."""
+        """Bring the averaged weights and the masks to where the network now is."""
         self.average.to(self.device)
+        if self.sparse:
+            self.sparse.to(self.device)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the averaged weights and the clock: tensors and plain numbers only."""
+        """Add the averaged weights, the masks and the clock: tensors and plain types only."""
         checkpoint["average"] = self.average.state()
         checkpoint["clock"] = self.clock.state()
+        if self.sparse:
+            checkpoint["sparsity"] = self.sparse.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them back."""
         self.average.restore(checkpoint["average"])
         self.clock.restore(checkpoint["clock"])
+        if self.sparse:
+            self.sparse.restore(checkpoint["sparsity"])
+
+
+def sparse_training(network: nn.Module, data: Data, settings: Training) -> SparseTraining | None:
+    """Mask `network` as its plan says; None for a dense one. Raises NothingToMaskError and NoFinestLevelError."""
+    if settings.sparsity is None:
+        return None
+    return SparseTraining(network, settings.sparsity, (len(data.channels), *settings.patch), settings.seed)
