@@ -15,7 +15,21 @@ import typer
 
 from leanseg.cli.failures import explained
 
-COMMANDS = ("info", "check", "split", "plan", "train", "predict", "evaluate", "ensemble", "pack", "demo", "doctor")
+COMMANDS = (
+    "info",
+    "check",
+    "split",
+    "networks",
+    "profile",
+    "plan",
+    "train",
+    "predict",
+    "evaluate",
+    "ensemble",
+    "pack",
+    "demo",
+    "doctor",
+)
 
 
 def main() -> None:
