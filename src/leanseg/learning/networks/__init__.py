@@ -4,7 +4,7 @@ Every network takes (B, C, D, H, W) and returns logits (B, K, D, H, W). A new on
 builder under `@register(NetworkFacts(...))`, and a line below that imports it.
 """
 
-from leanseg.learning.networks import distill_dsm_unet, dsm_unet, unet2d, unet3d
+from leanseg.learning.networks import distill_dsm_unet, dsm_unet, dynunet, segresnet, unet2d, unet3d
 from leanseg.learning.networks.registry import NetworkFacts, Option, create, divisor, facts, names, register
 
 __all__ = [
@@ -14,9 +14,11 @@ __all__ = [
     "distill_dsm_unet",
     "divisor",
     "dsm_unet",
+    "dynunet",
     "facts",
     "names",
     "register",
+    "segresnet",
     "unet2d",
     "unet3d",
 ]
