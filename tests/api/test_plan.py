@@ -30,7 +30,7 @@ def test_it_asks_for_what_the_command_asks_for(asked, balls, tmp_path, plan):
     out = tmp_path / "by-command.json"
     words = [
         *("plan", balls, "-o", out, "--ram", "4GB", "--predict-ram", "2GB", "--vram", "8GB", "--minutes", "5"),
-        *("--seconds-per-case", "3", "--network", "unet2d", "--option", "deep=true", "--device", "cpu"),
+        *("--seconds-per-case", "3", "--network", "unet4d", "--option", "deep=true", "--device", "cpu"),
     ]
     done = CliRunner().invoke(_application(["plan"]), [str(word) for word in words])
     assert done.exit_code == 0, done.output
@@ -41,7 +41,7 @@ def test_it_asks_for_what_the_command_asks_for(asked, balls, tmp_path, plan):
         vram="8GB",
         minutes=5,
         seconds_per_case=3,
-        network="unet2d",
+        network="unet4d",
         options={"deep": True},
         device="cpu",
         out=tmp_path / "by-python.json",
@@ -71,6 +71,15 @@ def test_nothing_is_overwritten_unasked_and_nothing_is_read_before(tmp_path):
 def test_a_budget_that_makes_no_sense_is_refused_before_anything_is_read(limit, tmp_path):
     with pytest.raises(UnusableBudgetError):
         leanseg.plan(tmp_path / "nowhere", **limit)
+
+
+def test_a_wrong_option_of_one_of_our_networks_is_refused_before_anything_is_measured(asked, balls, monkeypatch):
+    def measure(*_):
+        raise AssertionError
+
+    monkeypatch.setattr("leanseg.datasets.fingerprint", measure)
+    with pytest.raises(leanseg.InputError, match="did you mean 'alpha'"):
+        leanseg.plan(balls, network="distill_dsm_unet", options={"alpa": 0.5})
 
 
 def test_without_torch_it_says_what_to_install(balls, monkeypatch):

@@ -11,6 +11,7 @@ from leanseg.api.extras import naming_what_is_missing
 from leanseg.api.named_dataset import open_named
 from leanseg.api.paths import PathLike, path_or_none
 from leanseg.plans import Budget, Plan, read_budget, write_plan
+from leanseg.plans.network_facts import complete_options, own_network, own_networks
 from leanseg.progress import Progress
 from leanseg.storage import refuse_if_used
 
@@ -74,6 +75,8 @@ def plan_within(
     """Measure `dataset`, without the test cases of its splits, and this machine, and return the plan."""
     from leanseg.datasets import fingerprint, without_test_cases
 
+    if network in own_networks():
+        complete_options(own_network(network), options or {})  # refused before the data set is measured
     found = fingerprint(without_test_cases(dataset, splits), progress)
     with naming_what_is_missing():
         from leanseg.learning.export.torch_engine import resolve_device
