@@ -109,7 +109,10 @@ def _facts(facts: "NetworkFacts") -> list[tuple[str, str]]:
 def _costs(counted: "Counted") -> list[tuple[str, str]]:
     per_voxel = counted.macs / math.prod(counted.shape)
     return [
-        ("parameters", f"{counted.parameters:,} ({_count(counted.in_channels, 'channel')}, {counted.out_channels} classes)"),
+        (
+            "parameters",
+            f"{counted.parameters:,} ({_count(counted.in_channels, 'channel')}, {counted.out_channels} classes)",
+        ),
         ("MACs", f"{counted.macs / 1e9:,.1f} G at {_by(counted.shape)}, {per_voxel:,.0f} per voxel"),
     ]
 

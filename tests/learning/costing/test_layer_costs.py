@@ -36,9 +36,7 @@ def by_name(layers):
 def test_every_layer_costs_what_its_definition_says():
     assert by_name(layer_costs(Toy, SHAPE)) == {
         "": LayerCosts("", {"mixing": 20}, VOXELS // 2 * 4 * 5),
-        "blocks.0.0": LayerCosts(
-            "blocks.0.0", {"blocks.0.0.weight": 8 * 27, "blocks.0.0.bias": 8}, VOXELS * 8 * 27
-        ),
+        "blocks.0.0": LayerCosts("blocks.0.0", {"blocks.0.0.weight": 8 * 27, "blocks.0.0.bias": 8}, VOXELS * 8 * 27),
         "blocks.0.1": LayerCosts("blocks.0.1", {"blocks.0.1.weight": 8, "blocks.0.1.bias": 8}, 0),
         "down": LayerCosts("down", {"down.weight": 8 * 16 * 27}, VOXELS // 8 * 8 * 16 * 27),
         "up": LayerCosts("up", {"up.weight": 16 * 4 * 4}, VOXELS // 8 * 16 * 4 * 4, enlargement=4),

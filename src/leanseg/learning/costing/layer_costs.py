@@ -31,13 +31,14 @@ class LayerCosts:
     enlargement: int = 1
 
 
-def layer_costs(make: Maker, shape: Shape) -> tuple[LayerCosts, ...]:
+def layer_costs(make: Maker, shape: Shape, *, training: bool = False) -> tuple[LayerCosts, ...]:
     """Return every module that has parameters or multiplies by itself, for one forward pass of (B, C, D, H, W).
 
-    Without data, in evaluation mode. A parameter that several modules share is told of the first.
+    Without data. training: with the heads of deep supervision, of which evaluation computes only the finest. A
+    parameter that several modules share is told of the first.
     """
     with torch.device("meta"):
-        network, x = make().eval(), torch.empty(shape)
+        network, x = make().train(training), torch.empty(shape)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(x)
     root = type(network).__name__
@@ -69,8 +70,8 @@ def count_operations(
 
     convention: "true" counts multiply-accumulates, those of a transposed convolution once per input voxel. "e2enet"
     counts FLOPs as the tables of E2ENet do (arXiv 2312.04727; found by fitting): two per MAC, and a transposed
-    convolution's kernel once per output voxel, which is too much by the product of its strides.
-    densities: see `count_kept`.
+    convolution's kernel once per output voxel, which is too much by the product of its strides. Its code computes all
+    heads at any time: count the layers of training. densities: see `count_kept`.
     """
     paper = convention == "e2enet"
     return sum(
