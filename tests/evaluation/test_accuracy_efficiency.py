@@ -57,10 +57,10 @@ def test_weights_that_mean_nothing_are_refused(weights):
         accuracy_efficiency(AMOS, *weights)
 
 
-@pytest.mark.parametrize("method", [Method(0, 1, 1), Method(1, 0, 1), Method(1, 1, -1), Method(float("nan"), 1, 1)])
-def test_numbers_that_cannot_be_compared_are_refused_with_the_method(method):
+@pytest.mark.parametrize("wrong", [Method(0, 1, 1), Method(1, 0, 1), Method(1, 1, -1), Method(float("nan"), 1, 1)])
+def test_numbers_that_cannot_be_compared_are_refused_with_the_method(wrong):
     with pytest.raises(InputError, match="odd one"):
-        accuracy_efficiency({**AMOS, "odd one": method}, 1, 1)
+        accuracy_efficiency({**AMOS, "odd one": wrong}, 1, 1)
 
 
 def test_nothing_to_compare_is_refused():

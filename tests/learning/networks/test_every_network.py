@@ -6,6 +6,7 @@ held by test_network_facts.py.
 
 import math
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def test_in_training_there_are_finite_logits_finest_first(name):
     size = small(name)
     _, found = stepped(name)
     assert found[0].shape == (2, 3, *size)
-    for finer, coarser in zip(found, found[1:], strict=False):
+    for finer, coarser in pairwise(found):
         assert coarser.shape[:2] == (2, 3)
         assert math.prod(coarser.shape) < math.prod(finer.shape)
         assert all(fine % coarse == 0 for fine, coarse in zip(size, coarser.shape[2:], strict=True))

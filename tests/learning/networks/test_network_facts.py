@@ -1,4 +1,4 @@
-"""What the lean wing says about networks is true of the real ones. They are built without data, so size costs nothing."""
+"""What the lean wing says about networks is true of the real ones, built without data: size costs nothing."""
 
 import math
 

@@ -1,14 +1,18 @@
 """Networks of other packages, as pip would install them: a module and a dist-info folder on the path."""
 
+import re
 import sys
+import tomllib
 import warnings
+from pathlib import Path
 
 import pytest
+import torch
 
 from leanseg.errors import InputError
 from leanseg.learning import networks
 from leanseg.learning.networks import registry
-from leanseg.plans.network_plugins import network_plugins
+from leanseg.plans.network_plugins import GROUP, network_plugins
 
 SOUND = """
 from torch import nn
@@ -118,3 +122,12 @@ def test_of_two_packages_with_networks_of_one_name_the_second_is_refused(install
     install("two-net", SOUND.format(name="pointwise"))
     with pytest.warns(registry.BrokenPluginWarning, match=r"two-net 1\.5 .*two networks are named pointwise"):
         assert "pointwise" in networks.names()
+
+
+def test_the_file_of_the_documentation_is_such_a_package(install):
+    page = (Path(__file__).parents[3] / "docs" / "adding-a-network.md").read_text(encoding="utf-8")
+    code = re.search(r"^```python\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)[1]
+    named = tomllib.loads(re.search(r"^```toml\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)[1])
+    assert list(named["project"]["entry-points"]) == [GROUP]
+    install("documented-nets", code)
+    assert networks.create("residual_stack", 1, 3, width=8)(torch.zeros(1, 1, 4, 8, 8)).shape == (1, 3, 4, 8, 8)

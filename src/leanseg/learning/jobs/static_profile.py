@@ -21,8 +21,9 @@ class StaticProfile:
 
     options: all of them, defaults included. shape: (D, H, W), batch 1. parameters, macs: of the dense network, which
     is what prediction computes whatever the masks are. kept_parameters, kept_macs: with the kernels that are kept.
-    operations: of these by `convention`; dense_operations: of all. saved_fp32, saved_bf16: bytes that a training step keeps for its backward
-    pass. densities: full name of each masked weight -> share of it that is kept.
+    operations: of these by `convention`. dense_operations: of all kernels by `convention`. saved_fp32, saved_bf16:
+    bytes that a training step keeps for its backward pass. layers: the dense network in parts. densities: full name
+    of each masked weight -> share of it that is kept.
     """
 
     network: str

@@ -14,7 +14,7 @@ _DIVISOR = (8, 8, 8)
 
 @register("segresnet")
 def segresnet(in_channels: int, out_channels: int, *, base: int, dropout: float) -> nn.Module:
-    """Make a SegResNet with `base` channels at full size; `dropout`: probability that a channel of the first is lost."""
+    """Make a SegResNet of `base` channels at full size; `dropout`: how probably each of the first is lost."""
     from monai.networks.nets.segresnet import SegResNet
 
     network = SegResNet(
