@@ -62,3 +62,9 @@ def test_two_to_six_poolings_are_possible(number, heads):
 def test_parameters_are_those_of_nnunet():
     # 31.2 million in the papers that compare with it, heads of the two coarsest levels included, which matter little.
     assert count_parameters(lambda: networks.create("dynunet", 1, 2)) == pytest.approx(31.2e6, rel=0.002)
+
+
+def test_a_bottleneck_of_a_single_voxel_is_no_error():
+    network = networks.create("dynunet", 1, 2, base=4, pools=[[2, 2, 2]] * 2)
+    assert all(torch.isfinite(logits).all() for logits in network.train()(torch.randn(1, 1, 4, 4, 4)))
+    assert network.eval()(torch.randn(1, 1, 4, 4, 4)).shape == (1, 2, 4, 4, 4)

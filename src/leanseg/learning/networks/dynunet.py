@@ -5,6 +5,7 @@ Source: Isensee et al., nnU-Net (Nature Methods 18, 2021), as monai.networks.net
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from leanseg.learning.networks.padded import PaddedNetwork
@@ -39,6 +40,8 @@ class DynUNet(nn.Module):
         )
         self.encoder = nn.ModuleList([made.input_block, *made.downsamples])
         self.bottleneck = made.bottleneck
+        self.bottleneck.norm1 = _InstanceNorm(made.filters[-1], affine=True)
+        self.bottleneck.norm2 = _InstanceNorm(made.filters[-1], affine=True)
         self.decoder = made.upsamples
         self.heads = nn.ModuleList([made.output_block, *made.deep_supervision_heads])
 
@@ -57,6 +60,16 @@ class DynUNet(nn.Module):
             logits: Tensor = self.heads[0](x)
             return logits
         return [head(level) for head, level in zip(self.heads, levels, strict=False)]
+
+
+class _InstanceNorm(nn.InstanceNorm3d):
+    """Instance norm of which a single voxel, whose variance is 0, becomes the bias instead of an error."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, C, D, H, W). Returns the same shape."""
+        return torch.instance_norm(
+            x, self.weight, self.bias, None, None, True, 0.0, self.eps, torch.backends.cudnn.enabled
+        )
 
 
 @register("dynunet")

@@ -14,8 +14,7 @@ class PaddedNetwork(nn.Module):
 
     Zeros are added at the far end of every axis, and what was computed there is cut off. network: returns logits of
     the size of its input, or a list of logits, finest first, whose sizes divide it. divisor: what its D, H and W must
-    be divisible by. A volume that would be a single voxel at the coarsest level gets a second one along W, as instance
-    norm has nothing to compare a single one with.
+    be divisible by.
     """
 
     def __init__(self, network: nn.Module, in_channels: int, divisor: tuple[int, int, int]) -> None:
@@ -31,8 +30,6 @@ class PaddedNetwork(nn.Module):
         # Plain numbers, so that a graph traced at a size that fits has no padding in it.
         size = [int(length) for length in x.shape[2:]]
         whole = [-(-length // part) * part for length, part in zip(size, self.divisor, strict=True)]
-        if whole == list(self.divisor):
-            whole[2] *= 2
         if whole != size:
             after = [full - length for full, length in zip(whole, size, strict=True)]
             x = functional.pad(x, (0, after[2], 0, after[1], 0, after[0]))
