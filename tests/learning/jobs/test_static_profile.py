@@ -1,12 +1,13 @@
 import importlib.util
+from functools import cache
 
 import pytest
 
 from leanseg.errors import InputError
 from leanseg.learning import networks
-from leanseg.learning.costing.layer_costs import count_operations, layer_costs
+from leanseg.learning.costing.layer_costs import count_kept, count_operations, layer_costs
 from leanseg.learning.costing.network_costs import count_macs, saved_bytes
-from leanseg.learning.jobs.static_profile import profile_statically
+from leanseg.learning.jobs.static_profile import densities_of, profile_statically
 
 SHAPE = (8, 32, 32)
 CUBE = (128, 128, 128)
@@ -75,24 +76,26 @@ PUBLISHED = [
 ]
 
 
+@cache
+def layers_of_e2enet(channels, classes, side):
+    return layer_costs(lambda: networks.create("e2enet", channels, classes), (1, channels, *[side] * 3), training=True)
+
+
+def densities_of_e2enet(density, distribution):
+    if density == 1:
+        return {}
+    return densities_of(lambda: networks.create("e2enet", 1, 2), (1, 32, 64, 64), density, distribution)
+
+
 @needs_e2enet
 @needs_sparsity
 @pytest.mark.parametrize(("channels", "classes", "side", "density", "distribution", "parameters", "flops"), PUBLISHED)
 def test_published_rows_of_e2enet_are_reproduced_in_their_convention(
     channels, classes, side, density, distribution, parameters, flops
 ):
-    found = profile_statically(
-        "e2enet",
-        channels,
-        classes,
-        {},
-        (side, side, side),
-        density=density,
-        distribution=distribution,
-        convention="e2enet",
-    )
-    assert found.kept_parameters / 1e6 == pytest.approx(parameters, abs=0.006)  # some rows round, some cut off
-    assert found.operations / 1e9 == pytest.approx(flops, rel=0.002)
+    layers, densities = layers_of_e2enet(channels, classes, side), densities_of_e2enet(density, distribution)
+    assert count_kept(layers, densities) / 1e6 == pytest.approx(parameters, abs=0.006)  # some rows round, some cut off
+    assert count_operations(layers, densities, "e2enet") / 1e9 == pytest.approx(flops, rel=0.002)
 
 
 # True MACs in G with all heads, counted on the released network: density, uniform and with the rule for level 0.
@@ -103,8 +106,17 @@ def test_published_rows_of_e2enet_are_reproduced_in_their_convention(
     [(0.1, 193.5, 241.4), (0.2, 284.5, 284.5), (0.3, 375.5, 327.7), (0.5, 557.5, 414.0)],
 )
 def test_true_macs_of_e2enet_are_those_of_the_released_network(density, uniform, released):
-    layers = layer_costs(lambda: networks.create("e2enet", 1, 16), (1, 1, *CUBE), training=True)
+    layers = layers_of_e2enet(1, 16, 128)
     assert count_operations(layers) / 1e9 == pytest.approx(1012.36, abs=0.005)
     for distribution, expected in (("uniform", uniform), ("released", released)):
-        found = profile_statically("e2enet", 1, 16, {}, (32, 64, 64), density=density, distribution=distribution)
-        assert count_operations(layers, found.densities) / 1e9 == pytest.approx(expected, abs=0.2)  # whole kernels
+        densities = densities_of_e2enet(density, distribution)
+        assert count_operations(layers, densities) / 1e9 == pytest.approx(expected, abs=0.2)  # whole kernels
+
+
+@needs_e2enet
+@needs_sparsity
+def test_a_profile_of_e2enet_counts_all_heads_in_its_convention():
+    found = profile_statically("e2enet", 1, 16, {}, CUBE, density=0.2, convention="e2enet")
+    layers, densities = layers_of_e2enet(1, 16, 128), densities_of_e2enet(0.2, "uniform")
+    assert found.operations == count_operations(layers, densities, "e2enet")
+    assert found.kept_macs < count_operations(layers, densities)

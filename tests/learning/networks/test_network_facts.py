@@ -44,7 +44,6 @@ def test_every_network_that_can_be_made_has_facts():
 def test_facts_are_complete(name):
     facts = OWN[name]
     assert facts.source
-    assert facts.year
     assert facts.good_at.endswith(".")
     assert facts.licence
     assert facts.counted

@@ -66,7 +66,7 @@ def profile_statically(
     volume = (1, in_channels, *shape)
     layers = layer_costs(make, volume)
     counted = layer_costs(make, volume, training=True) if convention == "e2enet" else layers
-    densities = {} if density == 1 else _densities(make, volume[1:], density, distribution)
+    densities = {} if density == 1 else densities_of(make, volume[1:], density, distribution)
     return StaticProfile(
         network=name,
         options=complete_options(networks.facts(name), options),
@@ -89,10 +89,14 @@ def profile_statically(
     )
 
 
-def _densities(
+def densities_of(
     make: Maker, image: tuple[int, int, int, int], density: float, distribution: Distribution
 ) -> dict[str, float]:
-    """Return the share of each masked weight that sparse training of this network would keep."""
+    """Return the share of each masked weight that sparse training of this network would keep, by its full name.
+
+    image: (C, D, H, W) of any size that the network takes. Raises InputError for a density that is no share and for a
+    network or distribution that has nothing to mask.
+    """
     from leanseg.learning.sparsity import select_layers
     from leanseg.learning.sparsity.densities import kept_kernels
     from leanseg.plans.sparsity import read_sparsity
