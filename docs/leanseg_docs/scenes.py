@@ -75,6 +75,17 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "Five folds, and a tenth of the cases in none of them:",
         again=True,
     ),
+    Scene(
+        "networks", "leanseg networks", "All of leanseg's own, counted for one channel and many classes:", again=True
+    ),
+    Scene("networks-one", "leanseg networks dynunet", "Everything about one of them:", again=True),
+    Scene("networks-unknown", "leanseg networks dynunt", "A name that does not exist:", code=2, again=True),
+    Scene(
+        "profile",
+        "leanseg profile --static dynunet --classes 16 --shape 64x160x160",
+        "A patch of abdominal CT:",
+        again=True,
+    ),
     Scene("plan", "leanseg plan Task04_Hippocampus -o plan.json --minutes 1", "For one minute of training:"),
     Scene("budget-time", "leanseg plan Dataset013_BraTS2013 -o long.json --ram 8GB --minutes 240"),
     Scene("budget-middle", "leanseg plan Dataset013_BraTS2013 -o short.json --ram 8GB --minutes 15"),

@@ -30,7 +30,7 @@ def test_it_asks_for_what_the_command_asks_for(asked, balls, tmp_path, plan):
     out = tmp_path / "by-command.json"
     words = [
         *("plan", balls, "-o", out, "--ram", "4GB", "--predict-ram", "2GB", "--vram", "8GB", "--minutes", "5"),
-        *("--seconds-per-case", "3", "--network", "unet2d", "--option", "deep=true", "--device", "cpu"),
+        *("--seconds-per-case", "3", "--network", "unet4d", "--option", "deep=true", "--device", "cpu"),
         *("--sparsity", "static", "--density", "0.3"),
     ]
     done = CliRunner().invoke(_application(["plan"]), [str(word) for word in words])
@@ -42,7 +42,7 @@ def test_it_asks_for_what_the_command_asks_for(asked, balls, tmp_path, plan):
         vram="8GB",
         minutes=5,
         seconds_per_case=3,
-        network="unet2d",
+        network="unet4d",
         options={"deep": True},
         sparsity="static",
         density=0.3,
@@ -81,6 +81,15 @@ def test_a_budget_that_makes_no_sense_is_refused_before_anything_is_read(limit, 
 def test_masks_that_make_no_sense_are_refused_before_anything_is_read(masks, tmp_path):
     with pytest.raises(leanseg.InputError, match=r"--sparsity|--density"):
         leanseg.plan(tmp_path / "nowhere", **masks)
+
+
+def test_a_wrong_option_of_one_of_our_networks_is_refused_before_anything_is_measured(asked, balls, monkeypatch):
+    def measure(*_):
+        raise AssertionError
+
+    monkeypatch.setattr("leanseg.datasets.fingerprint", measure)
+    with pytest.raises(leanseg.InputError, match="did you mean 'alpha'"):
+        leanseg.plan(balls, network="distill_dsm_unet", options={"alpa": 0.5})
 
 
 def test_without_torch_it_says_what_to_install(balls, monkeypatch):

@@ -14,6 +14,7 @@ from leanseg.plans import (
     PlanError,
     Preprocessing,
     Training,
+    parse_plan,
     read_plan,
     write_plan,
 )
@@ -151,6 +152,35 @@ def test_regions_ignored_voxels_and_pairs_survive_being_written_and_read(tmp_pat
 )
 def test_what_contradicts_the_labels_of_a_plan_is_said(tmp_path, key, value, told):
     assert told in refusal(written(tmp_path, lambda document: document["data"].update({key: value})))
+
+
+def test_a_wrong_option_of_one_of_our_networks_is_refused_with_its_path_and_a_guess(tmp_path):
+    what = refusal(written(tmp_path, lambda document: document["network"].update(options={"alpa": 0.5})))
+    assert "network.options.alpa: " in what
+    assert "did you mean 'alpha'" in what
+
+
+def test_every_wrong_value_of_an_option_is_refused_with_what_is_allowed(tmp_path):
+    def change(document):
+        document["network"] = {"name": "dynunet", "options": {"base": "wide", "pools": [[2, 2, 3]] * 3}}
+
+    what = refusal(written(tmp_path, change))
+    assert "network.options.base: " in what
+    assert "a whole number of at least 4" in what
+    assert "network.options.pools: " in what
+    assert "a list of 2 to 6" in what
+
+
+def test_options_of_a_network_that_the_registry_alone_may_know_are_left_to_it(tmp_path):
+    def change(document):
+        document["network"] = {"name": "of_another_package", "options": {"anything": [1, "x"]}}
+
+    assert read_plan(written(tmp_path, change)).network.options == {"anything": [1, "x"]}
+
+
+def test_a_plan_that_lies_in_a_package_is_read_whatever_its_network_was_called_with(tmp_path):
+    path = written(tmp_path, lambda document: document["network"].update(options={"of_old": 1}))
+    assert parse_plan(path.read_text(), path).network.options == {"of_old": 1}
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path):

@@ -12,6 +12,7 @@ from leanseg.api.named_dataset import open_named
 from leanseg.api.paths import PathLike, path_or_none
 from leanseg.plans import Budget, Plan, Sparsity, read_budget, read_sparsity, write_plan
 from leanseg.plans.expectations import refuse_other_dataset
+from leanseg.plans.network_facts import complete_options, own_network, own_networks
 from leanseg.plans.recipe import Recipe, read_recipe
 from leanseg.plans.sparsity import SparsityMethod
 from leanseg.progress import Progress
@@ -108,6 +109,8 @@ def plan_within(
     """Measure `dataset`, without the test cases of its splits, and this machine, and return the plan."""
     from leanseg.datasets import fingerprint, without_test_cases
 
+    if network in own_networks():
+        complete_options(own_network(network), options or {})  # refused before the data set is measured
     found = fingerprint(without_test_cases(dataset, splits), progress)
     with naming_what_is_missing():
         from leanseg.learning.export.torch_engine import resolve_device

@@ -16,8 +16,20 @@ import typer
 from leanseg.cli.failures import explained
 
 COMMANDS = (
-    *("info", "check", "split", "plan", "train", "predict", "evaluate", "ensemble", "pack", "recipes"),
-    *("demo", "doctor"),
+    "info",
+    "check",
+    "split",
+    "networks",
+    "recipes",
+    "profile",
+    "plan",
+    "train",
+    "predict",
+    "evaluate",
+    "ensemble",
+    "pack",
+    "demo",
+    "doctor",
 )
 
 

@@ -3,6 +3,7 @@
 The facts of leanseg's own networks are JSON files beside this one; other networks bring theirs when they register.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +16,7 @@ from leanseg.errors import InputError, did_you_mean
 
 OptionValue = bool | int | float | str | tuple[Any, ...] | None
 
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
@@ -77,14 +79,18 @@ class NetworkFacts:
 
 
 class UnknownNetworkError(InputError):
-    """No network has this name."""
+    """No network has this name. missing: the packages whose networks could not be loaded, each with the reason."""
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
+    def __init__(self, name: str, known: Iterable[str], missing: Iterable[str] = ()) -> None:
         known = sorted(known)
+        missing = "; ".join(missing)
+        repair = f"repair or uninstall the package of {name!r}, or " if missing else ""
         super().__init__(
             what=f"there is no network {name!r}{_guess(name, known)}",
-            why="a network is made by its name",
-            fix=f"choose one of: {', '.join(known)}",
+            why=f"the networks of these packages could not be loaded: {missing}"
+            if missing
+            else "a network is made by its name",
+            fix=f"{repair}choose one of: {', '.join(known)}",
         )
 
 
@@ -106,9 +112,9 @@ class WrongOptionError(InputError):
     def __init__(self, network: NetworkFacts, name: str, value: object) -> None:
         option = network.options[name]
         super().__init__(
-            what=f"option {name} of network {network.name} is {value!r} instead of {_allowed(option)}",
+            what=f"option {name} of network {network.name} is {value!r} instead of {allowed(option)}",
             why=f"{name} is: {option.meaning}",
-            fix=f"give {_allowed(option)}, or leave it out for the default {option.default}",
+            fix=f"give {allowed(option)}, or leave it out for the default {written(option.default)}",
         )
 
 
@@ -162,6 +168,8 @@ def _fitting(option: Option, value: object) -> OptionValue:
 def _like(default: OptionValue, value: Any) -> Any:
     """Return `value` in the type of `default`; JSON may say 1 for 1.0 and a list for a tuple. Raises TypeError."""
     if isinstance(default, tuple | list) and isinstance(value, list | tuple):
+        if any(_length(item) != _length(default[0]) for item in value):
+            raise TypeError
         return tuple(_like(default[0], item) for item in value)
     if isinstance(default, float) and type(value) is int:
         return float(value)
@@ -178,17 +186,30 @@ def _numbers(value: OptionValue) -> Iterable[float]:
         yield value
 
 
-def _allowed(option: Option) -> str:
+def _length(item: object) -> int | None:
+    """Return how many items a list within a list has: those of a kernel or pooling are always three."""
+    return len(item) if isinstance(item, list | tuple) else None
+
+
+def allowed(option: Option) -> str:
+    """Return in words which values an option may have."""
     if option.choices:
-        return f"one of {', '.join(map(str, option.choices))}"
-    kind = "list" if isinstance(option.default, tuple) else type(option.default).__name__
+        return f"one of {', '.join(map(written, option.choices))}"
+    kind = "a list" if isinstance(option.default, tuple) else _WORDS[type(option.default)]
     if option.lengths:
-        kind = f"a list of {option.lengths[0]} to {option.lengths[1]}, like {option.default}"
+        least, most = option.lengths
+        kind = f"a list of {least if least == most else f'{least} to {most}'}, like {written(option.default)}"
     if option.least is None and option.most is None:
         return kind
-    least = "" if option.least is None else f" of at least {option.least:g}"
-    most = "" if option.most is None else f"{' and' if least else ' of'} at most {option.most:g}"
-    return kind + least + most
+    numbers = ", its numbers" if isinstance(option.default, tuple) else ""
+    lowest = "" if option.least is None else f" of at least {option.least:g}"
+    highest = "" if option.most is None else f"{' and' if lowest else ' of'} at most {option.most:g}"
+    return f"{kind}{numbers}{lowest}{highest}"
+
+
+def written(value: OptionValue) -> str:
+    """Return a value as a person types it after `--option NAME=`."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _guess(word: str, known: Iterable[str]) -> str:

@@ -2,13 +2,15 @@
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from leanseg.errors import InputError, did_you_mean
-from leanseg.plans.plan import Plan
+from leanseg.plans.network_facts import complete_options, own_networks
+from leanseg.plans.plan import Network, Plan
 from leanseg.storage import open_plain, write_text
 
 _LARGEST_PLAN = 1_000_000  # bytes; a plan has a few kilobytes, so anything bigger is not one
@@ -25,7 +27,11 @@ class PlanError(InputError):
 
 
 def read_plan(path: Path) -> Plan:
-    """Return the plan in the JSON file `path`. Raises PlanError naming every wrong key (the first 20)."""
+    """Return the plan in the JSON file `path`. Raises PlanError naming every wrong key (the first 20).
+
+    Options are those that leanseg's own network of that name has. Other networks are known to the registry alone, and
+    what is in a package is done with training: there `parse_plan` reads whatever the network's options were then.
+    """
     try:
         with io.BufferedReader(open_plain(path)) as file:
             content = file.read(_LARGEST_PLAN + 1)
@@ -35,7 +41,10 @@ def read_plan(path: Path) -> Plan:
     if not 0 < len(content) <= _LARGEST_PLAN:
         size = f"more than {_LARGEST_PLAN:,}" if content else "no"
         raise PlanError(path, f"has {size} bytes, so it is no plan", "give the path of a plan.json")
-    return parse_plan(text, path)
+    plan = parse_plan(text, path)
+    if wrong := list(_wrong_options(plan.network)):
+        raise PlanError(path, "; ".join(wrong[:_MOST_TOLD]))
+    return plan
 
 
 def parse_plan(text: str, source: Path | str) -> Plan:
@@ -59,6 +68,18 @@ def parse_plan(text: str, source: Path | str) -> Plan:
 def write_plan(path: Path, plan: Plan) -> None:
     """Write `plan` as JSON, whole or not at all."""
     write_text(path, plan.model_dump_json(indent=2) + "\n")
+
+
+def _wrong_options(network: Network) -> Iterator[str]:
+    """Yield what is wrong with each option of one of leanseg's own networks."""
+    if network.name not in own_networks():
+        return
+    known = own_networks()[network.name]
+    for key, value in network.options.items():
+        try:
+            complete_options(known, {key: value})
+        except InputError as error:
+            yield f"network.options.{key}: {error.what}"
 
 
 class _TwiceError(Exception):

@@ -19,6 +19,9 @@ from leanseg.learning.costing.precision import Precision, autocast
 Shape = tuple[int, int, int, int, int]
 Maker = Callable[[], nn.Module]
 
+# Where memory is counted: so large that at the worst moment of a step activations are alive, not gradients of weights.
+_LEAST = (64, 128, 128)
+
 
 @dataclass(frozen=True)
 class NetworkCosts:
@@ -49,7 +52,8 @@ def network_costs(
         return networks.create(name, in_channels, out_channels, **options)
 
     divisor = networks.divisor(name, **options)
-    small: Shape = (2, in_channels, _reach(divisor[0], 8), _reach(divisor[1], 32), _reach(divisor[2], 32))
+    depth, height, width = (_reach(part, least) for part, least in zip(divisor, _LEAST, strict=True))
+    small: Shape = (2, in_channels, depth, height, width)
     large: Shape = (small[0], small[1], 2 * small[2], small[3], small[4])
     more = small[0] * math.prod(small[2:])
     return NetworkCosts(

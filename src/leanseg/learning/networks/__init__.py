@@ -4,7 +4,18 @@ Every network takes (B, C, D, H, W) and returns logits (B, K, D, H, W). A new on
 builder under `@register(NetworkFacts(...))`, and a line below that imports it.
 """
 
-from leanseg.learning.networks import deformuxnet, distill_dsm_unet, dsm_unet, e2enet, eneuronet, unet2d, unet3d, uxnet
+from leanseg.learning.networks import (
+    deformuxnet,
+    distill_dsm_unet,
+    dsm_unet,
+    dynunet,
+    e2enet,
+    eneuronet,
+    segresnet,
+    unet2d,
+    unet3d,
+    uxnet,
+)
 from leanseg.learning.networks.registry import NetworkFacts, Option, create, divisor, facts, names, register
 
 __all__ = [
@@ -15,11 +26,13 @@ __all__ = [
     "distill_dsm_unet",
     "divisor",
     "dsm_unet",
+    "dynunet",
     "e2enet",
     "eneuronet",
     "facts",
     "names",
     "register",
+    "segresnet",
     "unet2d",
     "unet3d",
     "uxnet",

@@ -1,12 +1,18 @@
-"""The registry: which networks there are, what is known about each, and how one is made."""
+"""The registry: which networks there are, what is known about each, and how one is made.
 
+Networks of other packages (see `leanseg.plans.network_plugins`) are imported when somebody asks for all names, or for
+one that is not built in.
+"""
+
+import warnings
 from collections.abc import Callable
 
 import torch
 from torch import nn
 
-from leanseg.errors import InputError
+from leanseg.errors import InputError, first_line
 from leanseg.plans.network_facts import NetworkFacts, Option, UnknownNetworkError, complete_options, own_network
+from leanseg.plans.network_plugins import network_plugins
 
 Builder = Callable[..., nn.Module]
 
@@ -24,7 +30,12 @@ class WrongChannelsError(InputError):
         )
 
 
+class BrokenPluginWarning(UserWarning):
+    """The networks of another package could not be loaded; leanseg's own are not concerned."""
+
+
 _registered: dict[str, tuple[NetworkFacts, Builder]] = {}
+_tried: dict[str, str] = {}  # plug-ins that were loaded, or not: name and distribution -> what went wrong, or nothing
 
 
 def register(known: NetworkFacts | str) -> Callable[[Builder], Builder]:
@@ -45,7 +56,8 @@ def register(known: NetworkFacts | str) -> Callable[[Builder], Builder]:
 
 
 def names() -> list[str]:
-    """The names of all networks, sorted."""
+    """The names of all networks, sorted. Warns of packages whose networks cannot be loaded."""
+    _load_plugins()
     return sorted(_registered)
 
 
@@ -80,5 +92,24 @@ def divisor(name: str, **options: object) -> tuple[int, int, int]:
 
 def _find(name: str) -> tuple[NetworkFacts, Builder]:
     if name not in _registered:
-        raise UnknownNetworkError(name, names())
+        _load_plugins()
+    if name not in _registered:
+        raise UnknownNetworkError(name, _registered, filter(None, _tried.values()))
     return _registered[name]
+
+
+def _load_plugins() -> None:
+    """Load every plug-in once. One that fails leaves no network behind, and a warning that names its package."""
+    for plugin in network_plugins():
+        key = f"{plugin.name} of {plugin.distribution}"
+        if key in _tried:
+            continue
+        _tried[key] = ""
+        before = dict(_registered)
+        try:
+            plugin.load()
+        except Exception as error:  # noqa: BLE001  (a stranger's module may raise anything)
+            _registered.clear()
+            _registered.update(before)
+            _tried[key] = f"{key} ({type(error).__name__}: {first_line(error)})"
+            warnings.warn(f"networks could not be loaded: {_tried[key]}", BrokenPluginWarning, stacklevel=3)
