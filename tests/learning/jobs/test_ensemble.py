@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from leanseg.errors import InputError
-from leanseg.inference import Predictor, open_engine
+from leanseg.inference import Predictor, open_engine, predict_cases
+from leanseg.inference.engines import EngineError
+from leanseg.learning.export import packaging
 from leanseg.learning.export.torch_engine import TorchEngine
-from leanseg.learning.jobs.cross_validation import resume_cross_validation
+from leanseg.learning.jobs.cross_validation import cross_validate, resume_cross_validation
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder
 from leanseg.learning.jobs.ensemble import (
     DifferentFoldError,
@@ -46,6 +48,33 @@ def test_without_a_data_set_the_folds_are_put_together_as_they_are(whole, tmp_pa
         assert package.onnx_bytes(member) == fold.onnx_bytes()
         for name, tensor in fold.weights().items():
             np.testing.assert_array_equal(package.weights(member)[name], tensor)
+
+
+class Heard(Progress):
+    """Keeps what was noted."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, message):
+        self.notes.append(message)
+
+
+def test_folds_whose_graph_openvino_cannot_read_are_predicted_and_averaged_by_another_engine(
+    balls, plan, splits, tmp_path, monkeypatch
+):
+    def blind(_):
+        raise EngineError("openvino", "too much for it", "onnxruntime")
+
+    monkeypatch.setitem(packaging._ENGINES, "openvino", blind)
+    heard = Heard()
+    limits = Limits(time.monotonic(), steps=1, device="cpu")
+    run = cross_validate(balls, plan, tmp_path / "run", limits, splits=splits, progress=heard)
+    assert sum("openvino cannot read the graph of distill_dsm_unet" in note for note in heard.notes) == 2
+    make_ensemble(run.folder.root, tmp_path / "package", dataset=None, progress=Progress())
+    package = Package.read(tmp_path / "package")
+    assert package.plan.inference.engine == "onnxruntime"
+    assert predict_cases(package, balls.cases[:1], tmp_path / "out").engine.startswith("onnxruntime")
 
 
 def test_torch_and_the_engines_average_the_same_scores(whole, tmp_path):

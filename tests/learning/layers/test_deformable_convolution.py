@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 
 from leanseg.learning.costing.live_memory import LiveMemory
-from leanseg.learning.layers import DepthwiseDeformableConv3d, depthwise_deformable_conv3d
+from leanseg.learning.layers import DepthwiseDeformableConv3d, deformable_convolution, depthwise_deformable_conv3d
 from leanseg.learning.layers.deformable_convolution import WrongOffsetShapeError
 
 AXES = [(0, 1, 2), (1, 2), (0, 2), (0, 1)]
@@ -152,6 +152,17 @@ def test_it_takes_the_memory_of_one_tap_at_a_time():
         with LiveMemory() as memory:
             depthwise_deformable_conv3d(x, offset, weight).sum().backward()
     assert memory.peak < 6 * one + 81 / 32 * one
+
+
+def test_a_kernel_of_a_device_takes_its_place(monkeypatch):
+    class Mark(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, offset, weight, axes):
+            return torch.full_like(x, 7)
+
+    x, offset, weight, bias = problem((1, 2, 3, 4, 5))
+    monkeypatch.setitem(deformable_convolution._KERNELS, "cpu", Mark)
+    assert torch.equal(depthwise_deformable_conv3d(x, offset, weight, bias)[0, :, 0, 0, 0], 7 + bias)
 
 
 def test_offsets_that_do_not_fit_are_refused():

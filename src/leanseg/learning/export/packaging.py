@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,7 @@ from leanseg.packages import write_package
 from leanseg.plans import Plan
 
 # By the names that plans have for them, the preferred one first.
-_ENGINES: dict[Literal["openvino", "onnxruntime"], Callable[[bytes], Engine]] = {
-    "openvino": OpenVinoEngine,
-    "onnxruntime": OnnxRuntimeEngine,
-}
+_ENGINES: dict[str, Callable[[bytes], Engine]] = {"openvino": OpenVinoEngine, "onnxruntime": OnnxRuntimeEngine}
 
 
 class NoEngineError(LeansegError):
