@@ -102,6 +102,7 @@ def densities_of(
     from leanseg.plans.sparsity import read_sparsity
 
     settings = read_sparsity("static", density)
+    assert settings is not None
     with torch.device("meta"):
         chosen = select_layers(make(), image)
     kept = kept_kernels(chosen, settings.model_copy(update={"distribution": distribution}))
