@@ -25,7 +25,7 @@ def explain_masks(
     kernels = sum(layer.kernels for layer in layers)
     sentence = (
         f"Sparsity: {sparsity.method} masks keep {sparsity.density:.3g} of the {kernels:,} kernels in {len(layers)} "
-        f"layers ({parameters:,} parameters). That saves parameters and FLOPs on paper; the exported graph stays dense, "
-        "so that time and memory are those of the dense network."
+        f"layers ({parameters:,} parameters). That saves parameters and FLOPs on paper; the exported graph stays "
+        "dense, so that time and memory are those of the dense network."
     )
     return [sentence]
