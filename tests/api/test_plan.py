@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import leanseg
+from leanseg.api.choices import ContradictionError
 from leanseg.cli import _application
 from leanseg.plans import Sparsity, read_plan
 from leanseg.plans.budget import UnusableBudgetError
@@ -81,6 +82,20 @@ def test_a_budget_that_makes_no_sense_is_refused_before_anything_is_read(limit, 
 def test_masks_that_make_no_sense_are_refused_before_anything_is_read(masks, tmp_path):
     with pytest.raises(leanseg.InputError, match=r"--sparsity|--density"):
         leanseg.plan(tmp_path / "nowhere", **masks)
+
+
+@pytest.mark.parametrize(
+    ("beside", "word"),
+    [
+        ({"network": "unet2d"}, "--network"),
+        ({"options": {"base": 8}}, "--option"),
+        ({"sparsity": "none"}, "--sparsity"),
+        ({"density": 0.1}, "--density"),
+    ],
+)
+def test_a_recipe_says_for_itself_what_is_trained(beside, word, tmp_path):
+    with pytest.raises(ContradictionError, match=f"--recipe and {word}"):
+        leanseg.plan(tmp_path / "nowhere", recipe="e2enet-btcv", **beside)
 
 
 def test_without_torch_it_says_what_to_install(balls, monkeypatch):
