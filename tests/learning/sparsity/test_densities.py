@@ -23,7 +23,7 @@ def layers(shapes):
 @given(shapes, floats(0.001, 1.0))
 def test_uniform_density_is_the_same_in_every_layer(shapes, density):
     kept = kept_kernels(layers(shapes), Sparsity(density=density))
-    assert kept == [max(1, round(density * shape[0] * shape[1])) for shape in shapes]
+    assert kept == [max(1, round(density * (shape[0] * shape[1]))) for shape in shapes]
 
 
 @given(shapes, floats(0.05, 1.0))

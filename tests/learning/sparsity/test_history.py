@@ -12,7 +12,7 @@ LAYERS = (
         FusionTensor(1, 2, "fusion", (("forward", 0, 2), ("upward", 2, 4), ("downward", 4, 6))),
     ),
     Layer("second", (2, 2, 1, 3, 3), False, FusionTensor(1, 2, "fusion", (("node", 0, 2),))),
-    Layer("up", (4, 2, 2, 2, 2), True, FusionTensor(1, 2, "upward", (("upward", 0, 4),))),
+    Layer("up", (4, 2, 2, 2, 2), True, FusionTensor(1, 2, "upward", (("upward", 3, 4),))),
     Layer("plain", (2, 2, 3, 3), False),
 )  # fmt: skip
 
@@ -48,7 +48,7 @@ def test_shares_are_counted_by_node_and_flow(history):
     assert found["x1_2/upward"] == [1 / 4, 2 / 4]
     assert found["x1_2/downward"] == [1 / 4, 0]
     assert found["x1_2/node"] == [1 / 4, 1 / 4]
-    assert found["x1_2/transposed"] == [2 / 8, 2 / 8]
+    assert found["x1_2/transposed"] == [2 / 2, 1 / 2]  # its input channels come first
 
 
 def test_survival_and_exploration_are_counted_over_all_kernels(history):

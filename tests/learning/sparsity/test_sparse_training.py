@@ -1,4 +1,5 @@
 import copy
+import itertools
 import math
 
 import numpy as np
@@ -215,6 +216,19 @@ def test_another_seed_gives_other_masks():
     assert any(not torch.equal(alive, theirs.masks[name]) for name, alive in ours.masks.items())
     layers = sparse(nn.Sequential(*(nn.Conv3d(1 if n == 0 else 8, 8, 1) for n in range(4)))).masks
     assert not torch.equal(*layers.values())  # nor have two layers the same
+
+
+def test_every_update_draws_anew():
+    network = toy()
+    masks = sparse(network, schedule="constant", death_rate=0.3, interval=1)
+    optimizer = torch.optim.SGD(network.parameters(), 0.01)
+    places = []
+    for number in range(1, 5):
+        before = masks.masks["fuse.weight"]
+        step(network, masks, optimizer, number, 10)
+        places.append(masks.masks["fuse.weight"][~before])  # which of the dead ones have grown
+    assert all(len(each) == len(places[0]) and each.sum() == places[0].sum() for each in places)
+    assert not any(torch.equal(*pair) for pair in itertools.combinations(places, 2))
 
 
 @pytest.mark.parametrize("growth", ["random", "gradient"])

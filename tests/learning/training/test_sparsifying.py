@@ -59,9 +59,9 @@ def fitted(tmp_path, clock, precision="32-true", steps=STEPS, **options):
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-@pytest.mark.parametrize("growth", ["random", "gradient"])
-def test_everything_is_masked_at_every_step_and_judged_before_masks_change(precision, growth, tmp_path):
-    module, before, after = fitted(tmp_path, StepClock(STEPS), precision, growth=growth)
+@pytest.mark.parametrize(("growth", "clip_dead"), [("random", False), ("random", True), ("gradient", False)])
+def test_everything_is_masked_at_every_step_and_judged_before_masks_change(precision, growth, clip_dead, tmp_path):
+    module, before, after = fitted(tmp_path, StepClock(STEPS), precision, growth=growth, clip_dead=clip_dead)
     changed = [step for step in range(STEPS) if not torch.equal(before[step], after[step])]
     assert changed == [4, 9]  # after steps 5 and 10
     assert all(torch.equal(after[step], before[step + 1]) for step in range(STEPS - 1))
