@@ -49,10 +49,11 @@ def depthwise_deformable_conv3d(
     expected = (x.shape[0], weight[0].numel() * len(axes), *x.shape[2:])
     if tuple(offset.shape) != expected:
         raise WrongOffsetShapeError(offset.shape, expected)
-    if torch.jit.is_tracing() or torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export():
+    traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    if traced or torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export():
         result = _sum_of_taps(x, offset, weight, axes)
     else:
-        result = _KERNELS.get(x.device.type, _OneTapAtATime).apply(x, offset, weight, axes)
+        result = _KERNELS.get(x.device.type, _OneTapAtATime).apply(x, offset, weight, axes)  # type: ignore[no-untyped-call]
     return result if bias is None else result + bias.to(result.dtype).view(-1, 1, 1, 1)
 
 
@@ -87,7 +88,7 @@ class _OneTapAtATime(torch.autograd.Function):
         return _sum_of_taps(x, offset, weight, axes)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         x, offset, weight = ctx.saved_tensors
         taps = _Taps(x, offset, weight, ctx.axes)

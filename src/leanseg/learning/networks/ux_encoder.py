@@ -64,7 +64,8 @@ class UXBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, channels, D, H, W). Returns the same shape."""
-        return x + self.scale.view(-1, 1, 1, 1) * self.mlp(self.norm(self.mixer(x)))
+        mixed: Tensor = self.mlp(self.norm(self.mixer(x)))
+        return x + self.scale.view(-1, 1, 1, 1) * mixed
 
 
 def _stem(before: int, after: int) -> nn.Sequential:

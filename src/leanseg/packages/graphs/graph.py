@@ -104,7 +104,7 @@ def read_graph(model: bytes) -> Graph:
 def _opset(message: memoryview) -> int:
     facts = {number: value for number, _, value in fields(message)}
     domain, version = text(facts.get(1, memoryview(b""))), facts.get(2, 0)
-    if domain not in _DOMAINS or version not in _OPSETS:
+    if domain not in _DOMAINS or not isinstance(version, int) or version not in _OPSETS:
         raise MalformedModelError(
             f"operator set {domain[:60] or 'ai.onnx'} {version} instead of ai.onnx 13 to 17 or 20"
         )
