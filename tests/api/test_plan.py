@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import leanseg
+from leanseg.api.choices import ContradictionError
 from leanseg.cli import _application
 from leanseg.plans import Sparsity, read_plan
 from leanseg.plans.budget import UnusableBudgetError
@@ -90,6 +91,20 @@ def test_a_wrong_option_of_one_of_our_networks_is_refused_before_anything_is_mea
     monkeypatch.setattr("leanseg.datasets.fingerprint", measure)
     with pytest.raises(leanseg.InputError, match="did you mean 'alpha'"):
         leanseg.plan(balls, network="distill_dsm_unet", options={"alpa": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("beside", "word"),
+    [
+        ({"network": "unet2d"}, "--network"),
+        ({"options": {"base": 8}}, "--option"),
+        ({"sparsity": "none"}, "--sparsity"),
+        ({"density": 0.1}, "--density"),
+    ],
+)
+def test_a_recipe_says_for_itself_what_is_trained(beside, word, tmp_path):
+    with pytest.raises(ContradictionError, match=f"--recipe and {word}"):
+        leanseg.plan(tmp_path / "nowhere", recipe="e2enet-btcv", **beside)
 
 
 def test_without_torch_it_says_what_to_install(balls, monkeypatch):

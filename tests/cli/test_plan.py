@@ -61,6 +61,8 @@ def test_a_budget_that_cannot_be_met_exits_with_3_and_writes_nothing(plan, folde
         ("--density", "0.2"),
         ("--sparsity", "dynamic", "--density", "1.1"),
         ("--sparsity", "some"),
+        ("--recipe", "e2enet-btcv", "--sparsity", "static"),
+        ("--recipe", "e2enet-btcv", "--density", "0.2"),
         ("--option", "a=1", "--option", "a=2"),
     ],
 )

@@ -50,6 +50,8 @@ def test_a_resumed_run_keeps_what_it_was_started_with(option, refused):
         (["--plan", "plan.json", "--network", "unet2d"], "--plan and --network"),
         (["--plan", "plan.json", "--sparsity", "static"], "--plan and --sparsity"),
         (["--plan", "plan.json", "--density", "0.2"], "--plan and --density"),
+        (["--recipe", "e2enet-btcv", "--sparsity", "dynamic"], "--recipe and --sparsity"),
+        (["--recipe", "e2enet-btcv", "--density", "0.2"], "--recipe and --density"),
         (["--steps", "1", "--sparsity", "dynamic", "--density", "0"], "--density 0: it must be above 0"),
         (["--steps", "1", "--sparsity", "none", "--density", "0.2"], "--density was given without"),
         (["--steps", "1", "--density", "0.2"], "--sparsity dynamic"),

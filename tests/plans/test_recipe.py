@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 from pydantic import ValidationError
 
-from leanseg.plans import Augmentation, Inference, Training
+from leanseg.plans import Augmentation, Inference, Sparsity, Training
 from leanseg.plans.network_facts import complete_options, own_networks
 from leanseg.plans.recipe import ELSEWHERE, Length, Recipe, UnknownRecipeError, own_recipes, read_recipe
 
@@ -82,6 +82,12 @@ def test_every_change_of_patches_that_has_an_effect_is_stated(recipe):
 
 
 @each_recipe
+def test_every_decision_about_masks_is_stated_where_there_are_any(recipe):
+    assert recipe.sparsity.keys() in (set(), set(Sparsity.model_fields))
+    assert (recipe.learned().sparsity is None) == (not recipe.sparsity)
+
+
+@each_recipe
 def test_every_decision_of_prediction_is_stated(recipe):
     assert set(Inference.model_fields) - {"precision"} == recipe.inference.keys()
 
@@ -100,6 +106,8 @@ def test_the_stated_values_are_those_of_the_plan(recipe):
         assert learned[key] == stated.value
     for key, stated in recipe.augmentation.items():
         assert learned["augmentation"][key] == stated.value
+    for key, stated in recipe.sparsity.items():
+        assert learned["sparsity"][key] == stated.value
     for key, stated in recipe.inference.items():
         assert applied[key] == stated.value
 
@@ -110,6 +118,11 @@ def test_e2enets_weights_of_levels_are_those_of_the_released_code():
     assert [weight / sum(weights) for weight in weights] == pytest.approx(
         [1 / 1.875, 0.5 / 1.875, 0.25 / 1.875, 0.125 / 1.875]
     )
+
+
+@pytest.mark.parametrize(("name", "density"), [("e2enet-amos-ct", 0.2), ("e2enet-btcv", 0.3), ("e2enet-brats", 0.3)])
+def test_e2enet_is_trained_sparsely(name, density):
+    assert read_recipe(name).learned().sparsity == Sparsity(density=density, interval=1200, clip_dead=True)
 
 
 def test_an_override_replaces_values_and_is_read_as_strictly():

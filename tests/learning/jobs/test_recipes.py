@@ -13,6 +13,7 @@ from leanseg.learning.costing import Calibration
 from leanseg.learning.jobs.training import Limits, start
 from leanseg.learning.planning import make_recipe_plan
 from leanseg.learning.planning.recipes import follow
+from leanseg.packages import Package
 from leanseg.plans import Budget
 from leanseg.plans.expectations import refuse_other_dataset
 from leanseg.plans.recipe import own_recipes
@@ -82,3 +83,7 @@ def test_two_steps_of_a_recipe_end_in_a_judged_model(recipe, tmp_path):
     assert outcome.record.state == "done"
     assert outcome.record.results["steps"] == 2
     assert set(outcome.evaluation.cohort.summaries) == set(plan.data.targets)
+    masks = Package(outcome.folder.package).masks()
+    assert len(masks) == (35 if recipe.sparsity else 0)
+    for mask in masks.values():
+        assert mask.sum() == round(recipe.sparsity["density"].value * mask.size)

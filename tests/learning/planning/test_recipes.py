@@ -100,10 +100,13 @@ def test_a_plan_says_what_the_recipe_says_and_survives_json(recipe):
 def test_a_hundredth_of_the_steps_changes_nothing_else_but_the_interval_of_masks(recipe):
     whole, part = (follow(recipe, *scans(recipe), Budget(), scale=scale) for scale in (1, 0.01))
     assert part.training.steps == max(1, round(whole.training.steps / 100))
-    alike = {"steps": None, **({"sparsity": None} if "sparsity" in type(whole.training).model_fields else {})}
+    alike = {"steps": None, "sparsity": None}
     assert part.training.model_copy(update=alike) == whole.training.model_copy(update=alike)
     assert "rehearsal" in " ".join(part.explanation)
     assert "rehearsal" not in " ".join(whole.explanation)
+    if recipe.sparsity:
+        interval = whole.training.sparsity.interval
+        assert part.training.sparsity == whole.training.sparsity.model_copy(update={"interval": interval // 100})
 
 
 @each_recipe
@@ -119,9 +122,18 @@ def test_the_whole_plan_can_be_made(recipe):
     plan = planned(recipe)
     assert plan.training.patch == recipe.learned().patch
     assert plan.estimates.steps == plan.training.steps
+    masked = [sentence for sentence in plan.explanation if sentence.startswith("Sparsity: ")]
+    assert len(masked) == bool(recipe.sparsity)
     divisor = networks.divisor(plan.network.name, **plan.network.options)
     for size in (plan.training.patch, plan.inference.tile):
         assert all(length % part == 0 for length, part in zip(size, divisor, strict=True))
+
+
+def test_it_is_told_what_masks_keep_of_the_fusion():
+    plan = planned(read_recipe("e2enet-btcv"))
+    (told,) = [sentence for sentence in plan.explanation if sentence.startswith("Sparsity: ")]
+    assert "dynamic masks keep 0.3 " in told
+    assert "35 layers" in told
 
 
 def test_epochs_are_counted_by_the_training_cases_of_a_fold():

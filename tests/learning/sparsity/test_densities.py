@@ -54,7 +54,6 @@ def test_the_released_code_keeps_a_fifth_of_the_finest_fusion_whatever_is_asked_
     assert kept == [round(0.2 * 48 * 96), 24 * 96, 24 * 96]
 
 
-@pytest.mark.skipif("e2enet" not in networks.names(), reason="E2ENet is not there yet")
 @pytest.mark.parametrize(
     ("density", "uniform", "released"), [(0.1, 7.639, 7.661), (0.2, 9.445, 9.445), (0.3, 11.252, 11.229)]
 )

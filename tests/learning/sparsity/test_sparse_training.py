@@ -366,6 +366,36 @@ def test_twenty_steps_of_distill_dsm_unet_have_three_updates_at_exact_density(gr
     assert all(is_masked(network.get_parameter(name).detach(), alive) for name, alive in masks.masks.items())
 
 
+@pytest.mark.parametrize("growth", ["random", "gradient"])
+@pytest.mark.parametrize("poolings", [2, 3])
+def test_e2enets_fusion_is_masked_and_nothing_else_at_exact_density_through_updates(poolings, growth):
+    torch.manual_seed(0)
+    network = networks.create("e2enet", 1, 3, base=8, pools=[(2, 2, 2)] * poolings)
+    masks = SparseTraining(network, Sparsity(growth=growth), (1, 8, 16, 16), 0)
+    expected = {name for name, tensor in network.named_parameters() if name.startswith("fusion.") and tensor.ndim == 5}
+    assert masks.masks.keys() == expected
+    assert len(expected) == poolings * (poolings + 1) + poolings  # the paper's five poolings have 35
+    before = active(masks)
+    assert before == {layer.name: round(0.2 * layer.kernels) for layer in masks.layers}
+    optimizer = torch.optim.SGD(network.parameters(), 1e-2, momentum=0.9, nesterov=True)
+    first = masks.masks
+    for number in range(1, 21):
+        optimizer.zero_grad()
+        torch.stack([logits.square().mean() for logits in network(torch.randn(1, 1, 8, 16, 16))]).sum().backward()
+        masks.before_step(number, number / 20)
+        optimizer.step()
+        masks.apply(optimizer)
+        masks.update(optimizer)
+        assert active(masks) == before
+    assert [row[0] for row in masks.history.rows] == [0, 5, 10, 15]
+    for name, tensor in network.named_parameters():
+        if name in expected:
+            assert is_masked(tensor.detach(), masks.masks[name])
+            assert not torch.equal(masks.masks[name], first[name])
+        elif tensor.ndim == 5:
+            assert tensor.detach().all()
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("growth", ["random", "gradient"])
 def test_a_gpu_draws_the_same_masks(growth):

@@ -87,7 +87,7 @@ def export(
     network = build_network(plan)
     network.load_state_dict(dict(weights))
     graph = export_onnx(network, len(plan.data.channels), plan.inference.tile)
-    others = {name: partial(engine, graph) for name, engine in _ENGINES.items()}
+    others: dict[str, Callable[[], Engine]] = {name: partial(engine, graph) for name, engine in _ENGINES.items()}
     parity, unreadable = compare_engines(tile, TorchEngine(network), others, regions=bool(plan.data.regions))
     plan, remark = _with_able_engine(plan, unreadable)
     parameters = sum(parameter.numel() for parameter in network.parameters())

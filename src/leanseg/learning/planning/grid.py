@@ -10,7 +10,7 @@ Size = tuple[int, int, int]
 _ANISOTROPIC = 1.5  # from this ratio of the largest to the smallest spacing on, D is the coarse axis
 _RAS = "RAS"
 _CODES = {"S": "SAR", "A": "ASR", "R": "RSA"}  # by the direction of D
-_OPPOSITE = dict(zip("LPIRAS", "RASRAS", strict=True))
+_AXES = dict(zip("LPIRAS", "RASRAS", strict=True))  # by the side that they run to
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,8 @@ def _size_in(
 
 def _along(case: CaseFingerprint, code: str, values: tuple[float, float, float]) -> tuple[float, float, float]:
     """Return `values`, given along the file's axes, along the axes of `code`."""
-    by_side = {_OPPOSITE[side]: value for side, value in zip(case.axcodes, values, strict=True)}
-    depth, height, width = (by_side[_OPPOSITE[side]] for side in code)
-    return depth, height, width
+    by_axis = {_AXES[side]: value for side, value in zip(case.axcodes, values, strict=True)}
+    return by_axis[_AXES[code[0]]], by_axis[_AXES[code[1]]], by_axis[_AXES[code[2]]]
 
 
 def _about_depth(code: str, ratio: float) -> str:

@@ -22,10 +22,9 @@ def explain_masks(
         network = networks.create(chosen.name, shape[0], outputs, **chosen.options)
     layers = select_layers(network, shape)
     parameters = sum(math.prod(layer.shape) for layer in layers)
-    kernels = sum(layer.kernels for layer in layers)
     sentence = (
-        f"Sparsity: {sparsity.method} masks keep {sparsity.density:.3g} of the {kernels:,} kernels in {len(layers)} "
-        f"layers ({parameters:,} parameters). That saves parameters and FLOPs on paper; the exported graph stays "
-        "dense, so that time and memory are those of the dense network."
+        f"Sparsity: {sparsity.method} masks keep {sparsity.density:.3g} of the {sum(one.kernels for one in layers):,} "
+        f"kernels in {len(layers)} layers ({parameters:,} parameters). That saves parameters and FLOPs on paper; the "
+        "exported graph stays dense, so that time and memory are those of the dense network."
     )
     return [sentence]
