@@ -83,7 +83,7 @@ def test_two_steps_of_a_recipe_end_in_a_judged_model(recipe, tmp_path):
     assert outcome.record.state == "done"
     assert outcome.record.results["steps"] == 2
     assert set(outcome.evaluation.cohort.summaries) == set(plan.data.targets)
-    masks = Package(outcome.folder.package).masks()
+    masks = Package.read(outcome.folder.package).masks()
     assert len(masks) == (35 if recipe.sparsity else 0)
     for mask in masks.values():
         assert mask.sum() == round(recipe.sparsity["density"].value * mask.size)
