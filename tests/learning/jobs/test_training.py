@@ -20,6 +20,7 @@ from leanseg.learning.jobs.run_folder import NoEndError
 from leanseg.learning.jobs.training import Limits, NoSuchFoldError, resume, start
 from leanseg.learning.training.fitting import TrainingState
 from leanseg.packages import Package
+from leanseg.plans import Sparsity
 from leanseg.progress import Progress
 from leanseg.storage import OutputNotEmptyError
 
