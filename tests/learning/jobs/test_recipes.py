@@ -25,21 +25,25 @@ CASES = 3
 # What makes a network of the published kind small enough for a test: patch and options.
 SMALL = {
     "distill_dsm_unet": ((8, 32, 32), {}),
-    "e2enet": ((64, 64, 64), {"base": 4}),
+    "e2enet": ((32, 32, 32), {"base": 4}),
     "eneuronet": ((32, 32, 32), {}),
     "deformuxnet": ((32, 32, 32), {"feature_size": 4}),
 }
 
 
 def look_alike(recipe, folder):
-    """A data set of three scans with the recipe's channels, classes, regions and spacing; classes lie side by side."""
+    """A data set of three scans with the recipe's channels, classes, regions and spacing; classes lie side by side.
+
+    They fill the tiles: where most of a tile has one value, engines sum it less exactly than torch, and the untrained
+    E2ENet then gives them too many other labels.
+    """
     data, wanted = recipe.data, recipe.preprocessing.spacing.value
     spacing = MILLIMETRES[data.modality.value] if isinstance(wanted, str) else wanted
     channels, classes = len(data.channels.value), data.classes.value
     entries = []
     for number in range(CASES):
         random = np.random.default_rng(number)
-        labels = np.zeros((36, 40, 24), dtype=np.uint8)
+        labels = np.zeros((36, 40, 32), dtype=np.uint8)
         labels[2:-2, 4:-4, 4:-4] = 1 + np.arange(32)[None, :, None] * classes // 32
         images = labels[..., None] * 20.0 + 30 * random.normal(size=(*labels.shape, channels))
         for kind, array in (("image", images if channels > 1 else images[..., 0]), ("label", labels)):
@@ -83,7 +87,7 @@ def test_two_steps_of_a_recipe_end_in_a_judged_model(recipe, tmp_path):
     assert outcome.record.state == "done"
     assert outcome.record.results["steps"] == 2
     assert set(outcome.evaluation.cohort.summaries) == set(plan.data.targets)
-    masks = Package(outcome.folder.package).masks()
+    masks = Package.read(outcome.folder.package).masks()
     assert len(masks) == (35 if recipe.sparsity else 0)
     for mask in masks.values():
         assert mask.sum() == round(recipe.sparsity["density"].value * mask.size)

@@ -20,6 +20,7 @@ from leanseg.learning.jobs.run_folder import NoEndError
 from leanseg.learning.jobs.training import Limits, NoSuchFoldError, resume, start
 from leanseg.learning.training.fitting import TrainingState
 from leanseg.packages import Package
+from leanseg.plans import Sparsity
 from leanseg.progress import Progress
 from leanseg.storage import OutputNotEmptyError
 
@@ -281,16 +282,18 @@ def test_a_plans_steps_stay_when_a_run_goes_on_with_other_minutes(balls, plan, t
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])
-def test_the_weights_kept_are_those_of_the_plan(balls, plan, tmp_path, keep):
-    kept = plan.model_copy(update={"training": plan.training.model_copy(update={"keep": keep, "ema": 0.0})})
+def test_the_weights_kept_are_those_of_the_plan_with_the_masks_they_had(balls, plan, tmp_path, keep):
+    changes = {"keep": keep, "ema": 0.0, "sparsity": Sparsity()}
+    kept = plan.model_copy(update={"training": plan.training.model_copy(update=changes)})
     outcome = start(balls, kept, tmp_path / "run", limits(steps=3), progress=Progress())
     state = TrainingState(outcome.folder.root)
-    last = torch.load(state.last, weights_only=True)["average"]["tensors"]
-    best = {name: torch.full_like(tensor, 0.5) for name, tensor in last.items()}
-    torch.save({"weights": best, "step": 1, "dice": 1.0}, state.best)
-    found = training_run._kept(state, keep)
-    wanted = best if keep == "best" else last
-    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    stored = torch.load(state.last, weights_only=True)
+    last = stored["average"]["tensors"], stored["sparsity"]["masks"]
+    best = tuple({name: torch.ones_like(tensor) for name, tensor in each.items()} for each in last)
+    torch.save({"weights": best[0], "masks": best[1], "step": 1, "dice": 1.0}, state.best)
+    for found, wanted in zip(training_run._kept(state, keep), best if keep == "best" else last, strict=True):
+        assert found.keys() == wanted.keys()
+        assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
 def test_as_many_folds_are_made_as_asked_for(balls, plan, tmp_path):

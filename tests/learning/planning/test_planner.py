@@ -353,7 +353,7 @@ MINUTES = floats(0.1, 3000)
 @given(
     shapes=SIZES,
     minutes=MINUTES,
-    ram=integers(2 * GB, 32 * GB),
+    ram=integers(3 * GB, 32 * GB),  # deformuxnet, the largest, does not fit into 2 GB beside a large scan
     prediction_ram=integers(2 * GB, 8 * GB),
     network=sampled_from(networks.names()),
     calibration=sampled_from([TWO_CORES, GPU]),
