@@ -24,7 +24,7 @@ PLAN: dict[str, Any] = {
         "crop_to_content": True,
         "normalisation": [{"scheme": "clip", "low": -1000, "high": 1000, "mean": 0.5, "sd": 2.0}],
     },
-    "network": {"name": "unet3d", "options": {"width": 8}},
+    "network": {"name": "distill_dsm_unet", "options": {"alpha": 0.5}},
     "training": {"patch": list(TILE), "augmentation": {"gamma": [0.7, 1.4]}},
     "inference": {"tile": list(TILE), "overlap": 0.5, "engine": "openvino", "precision": "fp32"},
     "estimates": {"training_ram": "1GB", "prediction_ram": "500MB", "seconds_per_step": 0.1, "steps": 100},

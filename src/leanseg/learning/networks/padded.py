@@ -41,7 +41,6 @@ class PaddedNetwork(nn.Module):
 
 def _cut(logits: Tensor, size: Sequence[int], whole: Sequence[int]) -> Tensor:
     """Return the part of `logits` that lies in the volume before it was padded from `size` to `whole`."""
-    lengths = [
-        math.ceil(length * level / full) for length, level, full in zip(size, logits.shape[2:], whole, strict=True)
-    ]
+    levels = [int(level) for level in logits.shape[2:]]  # plain numbers again: graphs have fixed shapes
+    lengths = [math.ceil(length * level / full) for length, level, full in zip(size, levels, whole, strict=True)]
     return logits[..., : lengths[0], : lengths[1], : lengths[2]]
