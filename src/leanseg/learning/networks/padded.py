@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from leanseg.learning.networks.unet import WrongInputShapeError
 
@@ -30,9 +30,12 @@ class PaddedNetwork(nn.Module):
         # Plain numbers, so that a graph traced at a size that fits has no padding in it.
         size = [int(length) for length in x.shape[2:]]
         whole = [-(-length // part) * part for length, part in zip(size, self.divisor, strict=True)]
-        if whole != size:
-            after = [full - length for full, length in zip(whole, size, strict=True)]
-            x = functional.pad(x, (0, after[2], 0, after[1], 0, after[0]))
+        for axis, (length, full) in enumerate(zip(size, whole, strict=True), start=2):
+            if length != full:
+                zeros = x.new_zeros(
+                    [full - length if other == axis else int(x.shape[other]) for other in range(x.dim())]
+                )
+                x = torch.cat([x, zeros], dim=axis)  # of a Pad, exported graphs would not know the size
         found: Tensor | list[Tensor] = self.network(x)
         if isinstance(found, list):
             return [_cut(logits, size, whole) for logits in found]
@@ -43,4 +46,7 @@ def _cut(logits: Tensor, size: Sequence[int], whole: Sequence[int]) -> Tensor:
     """Return the part of `logits` that lies in the volume before it was padded from `size` to `whole`."""
     levels = [int(level) for level in logits.shape[2:]]  # plain numbers again: graphs have fixed shapes
     lengths = [math.ceil(length * level / full) for length, level, full in zip(size, levels, whole, strict=True)]
-    return logits[..., : lengths[0], : lengths[1], : lengths[2]]
+    for axis, (length, level) in enumerate(zip(lengths, levels, strict=True), start=2):
+        if length != level:
+            logits = logits.narrow(axis, 0, length)
+    return logits
