@@ -149,8 +149,8 @@ SCENES: tuple[Scene | Snippets, ...] = (
     Scene("split-three", "leanseg split Task04_Hippocampus -o three.json --folds 3 --test-share 0.1", again=True),
     Scene(
         "train-all",
-        "leanseg train Task04_Hippocampus --fold all --splits three.json --minutes 1 -o runs/folds",
-        "Three folds of one minute each. Every case is judged by a model that never trained on it:",
+        "leanseg train Task04_Hippocampus --fold all --splits three.json --steps 150 -o runs/folds",
+        "Three folds of 150 steps each. Every case is judged by a model that never trained on it:",
     ),
     Scene(
         "ensemble",
