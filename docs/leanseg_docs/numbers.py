@@ -19,7 +19,7 @@ def numbers() -> dict[str, str]:
         "libraries to train": _gigabytes(model._TRAINING_BASE),
         "overlap": f"{tiles._OVERLAPS[0]:.0%}",
         "prediction default": _gigabytes(tiles._DEFAULT_RAM),
-        "reserve": f"{1 - steps._TRAINING_SHARE:.0%}",
+        "reserve": f"{1 - steps.TRAINING_SHARE:.0%}",
         "smallest patch": f"{steps._SMALLEST_FOR_TIME:,}",
         "staged batches": f"{model._STAGED_BATCHES}",
         "usable": f"{memory._USABLE_RAM:.0%}",
