@@ -8,7 +8,7 @@ import inspect
 import re
 from collections.abc import Callable
 
-from leanseg_docs import commands, keys, memory_picture, python_api, recipes
+from leanseg_docs import commands, keys, memory_picture, networks, python_api, recipes
 from leanseg_docs.hostile import hostile_table
 from leanseg_docs.numbers import numbers
 from leanseg_docs.places import IMAGES
@@ -112,7 +112,8 @@ _GENERATED: dict[str, Callable[[], str]] = {
     "manifest-keys": _manifest_keys,
     "memory-picture": lambda: _picture(memory_picture.memory_picture()),
     "network-functions": python_api.networks_described,
-    "networks": python_api.network_table,
+    "network-sections": networks.networks_described,
+    "networks": networks.network_table,
     "plan-keys": _plan_keys,
     "recipe-sections": recipes.recipes_described,
     "recipes": recipes.recipe_table,

@@ -32,16 +32,6 @@ def networks_described() -> str:
     return "\n\n".join(_function(getattr(leanseg.networks, name), f"leanseg.networks.{name}", "###") for name in names)
 
 
-def network_table() -> str:
-    """Return a table of all networks: where each was published, and its options."""
-    rows = ["| network | source | options |", "|---|---|---|"]
-    for name in leanseg.networks.names():
-        facts = leanseg.networks.facts(name)
-        options = "; ".join(f"`{key}`: {option.meaning} ({option.default})" for key, option in facts.options.items())
-        rows.append(f"| `{name}` | {facts.source} | {options or 'none'} |")
-    return "\n".join(rows)
-
-
 def aliases() -> str:
     """Return what the short names of types in signatures stand for, as Python."""
     lines: list[str] = []
