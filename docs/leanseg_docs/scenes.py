@@ -136,6 +136,11 @@ SCENES: tuple[Scene | Snippets, ...] = (
         after=("predict",),
     ),
     Scene("pack", "leanseg pack runs/first -o hippocampus.zip", "The model of the first run:", again=True),
+    Scene(
+        "conform",
+        "leanseg conform Dataset013_BraTS2013/imagesTr/brats_2013_pat0003_1_0000.nii.gz -o brain.nii.gz",
+        "A brain without its skull:",
+    ),
     Scene("package-files", "unzip -l hippocampus.zip", after=("pack",)),
     Scene("card", "cat runs/first/package/card.md"),
     Scene(
