@@ -26,6 +26,8 @@ from leanseg.learning.training.milestones import Milestones
 from leanseg.learning.training.module import SegmentationModule
 from leanseg.learning.training.patches import patch_loader
 from leanseg.learning.training.sparsifying import Sparsifying
+from leanseg.learning.training.stacking import halves_of
+from leanseg.learning.training.staging import Staging
 from leanseg.learning.training.stopping import Aborted, Stopping
 from leanseg.learning.training.validation import Validation
 from leanseg.machine import cores, keep_freed_memory
@@ -103,7 +105,14 @@ def fit(
     # which stores what they found.
     display = Display(progress, clock, milestones, curves)
     sparsifying = [Sparsifying(module.sparse, clock, state.masks)] if module.sparse else []
-    callbacks = [Averaging(), stopping, milestones, *sparsifying, display, LastCheckpoint(state.last)]
+    staging: list[Staging] = []
+    if stacking := module.stacking:
+        staging = [Staging(stacking, clock, progress)]
+        sparsifying += [
+            Sparsifying(sparse, clock, state.masks.with_stem(f"sparsity-copy{number}"), average)
+            for number, (sparse, average) in enumerate(zip(stacking.sparse, stacking.averages, strict=False))
+        ]
+    callbacks = [Averaging(), stopping, *staging, milestones, *sparsifying, display, LastCheckpoint(state.last)]
     trainer = Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,
@@ -119,7 +128,14 @@ def fit(
         deterministic="warn" if device == "cuda" and not isinstance(clock, WallClock) else None,
         benchmark=device == "cuda" and isinstance(clock, WallClock),
     )
-    loader = patch_loader(cases, plan, steps_done=steps_done, workers=_workers(device), pin=device == "cuda")
+    loader = patch_loader(
+        cases,
+        plan,
+        steps_done=steps_done,
+        workers=_workers(device),
+        pin=device == "cuda",
+        halves=halves_of(cases) if module.stacking else None,
+    )
     try:
         with _signals_restored():
             trainer.fit(module, loader, ckpt_path=resume, weights_only=True)
