@@ -1,5 +1,6 @@
 """The stages of a stacked network, on toy networks and toy cases."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -166,7 +167,7 @@ def test_parts_learn_in_turn_and_the_others_are_left_alone():
     _, seen = fitted([case(0), case(1)])
     assert [stage for stage, *_ in seen] == [0] * 8 + [1] * 8 + [2] * 4
     prefixes = ("network.0.first", "copies", "network.0.second")
-    for (stage, _, before), (after_stage, _, after) in zip(seen, seen[1:], strict=False):
+    for (stage, _, before), (after_stage, _, after) in itertools.pairwise(seen):
         if stage == after_stage:
             for number, prefix in enumerate(prefixes):
                 assert moved(before, after, prefix) == (number == stage)
