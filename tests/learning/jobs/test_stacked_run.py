@@ -3,15 +3,18 @@
 import time
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from tests.learning.jobs.signals import press
+from tests.learning.training.test_stacking import First, Second
 
-from leanseg.datasets import make_splits
 from leanseg.inference import predict_cases
+from leanseg.learning import networks
+from leanseg.learning.export.torch_engine import build_network
 from leanseg.learning.jobs.cross_validation import cross_validate
 from leanseg.learning.jobs.training import Limits, resume, start
+from leanseg.learning.networks import registry
+from leanseg.learning.networks.stacked import StackedNetwork
 from leanseg.learning.training import display
 from leanseg.learning.training.stacking import OneSubjectError
 from leanseg.packages import Package
@@ -41,22 +44,29 @@ class Listener(Progress):
         self.notes.append(message)
 
 
-@pytest.fixture(scope="module", params=[None, Sparsity(density=0.3)], ids=["dense", "sparse"])
+@pytest.fixture(scope="module", autouse=True)
+def toy():
+    """A stacked network so small that six trainings of it take seconds."""
+    facts = networks.NetworkFacts(name="toy_stack", source="these tests", divisor=(1, 1, 1))
+    networks.register(facts)(lambda in_channels, out_channels: StackedNetwork(First(), Second()))
+    yield
+    del registry._registered["toy_stack"]
+
+
+def changed(plan, network, sparsity, patch=(8, 8, 8), tile=(18, 18, 18)):
+    training = plan.training.model_copy(update={"patch": patch, "sparsity": sparsity})
+    update = {"network": Network(name=network), "training": training, "inference": Inference(tile=tile)}
+    return plan.model_copy(update=update)
+
+
+@pytest.fixture(scope="module", params=[None, Sparsity(density=0.5)], ids=["dense", "sparse"])
 def stacked(plan, request):
-    return plan.model_copy(
-        update={
-            "network": Network(name="vfn"),
-            "training": plan.training.model_copy(update={"patch": (16, 16, 16), "sparsity": request.param}),
-            "inference": Inference(tile=(32, 32, 32)),
-        }
-    )
+    return changed(plan, "toy_stack", request.param)
 
 
 @pytest.fixture(scope="module")
 def whole(balls, stacked, tmp_path_factory):
-    listener = Listener()
-    outcome = start(balls, stacked, tmp_path_factory.mktemp("run") / "whole", limits(STEPS), progress=listener)
-    return outcome, listener.notes
+    return start(balls, stacked, tmp_path_factory.mktemp("run") / "whole", limits(STEPS), progress=Progress())
 
 
 def checkpoint(root):
@@ -72,47 +82,60 @@ def same(ours, theirs):
     return torch.equal(ours, theirs) if isinstance(theirs, torch.Tensor) else ours == theirs
 
 
+def interrupted_and_resumed(balls, plan, root, monkeypatch, until):
+    """The stage in which a training of `plan` was interrupted, and how it ended after it was resumed."""
+    monkeypatch.setattr(display, "_SECONDS_BETWEEN", 0.0)
+    stopped = start(balls, plan, root, limits(STEPS), progress=Listener(until))
+    monkeypatch.undo()
+    assert stopped.record.state == "interrupted"
+    assert Package.read(stopped.folder.package).plan == plan  # usable all the same
+    return checkpoint(root)["stacking"]["stage"], resume(balls, root, limits(), progress=Progress())
+
+
+def assert_same_training(ours, theirs):
+    stored, expected = checkpoint(ours.folder.root), checkpoint(theirs.folder.root)
+    assert stored.keys() == expected.keys()
+    for key in {"state_dict", "average", "stacking", "optimizer_states", "sparsity"} & expected.keys():
+        assert same(stored[key], expected[key]), key
+    assert ours.record.results["dice/ball"] == theirs.record.results["dice/ball"]
+
+
 @pytest.mark.parametrize(("until", "stage"), [(0.2, 0), (0.6, 1), (0.9, 2)])
 def test_a_run_interrupted_in_any_stage_goes_on_bit_for_bit(until, stage, whole, balls, stacked, tmp_path, monkeypatch):
-    monkeypatch.setattr(display, "_SECONDS_BETWEEN", 0.0)
-    stopped = start(balls, stacked, tmp_path / "run", limits(STEPS), progress=Listener(until))
-    assert checkpoint(tmp_path / "run")["stacking"]["stage"] == stage
-    assert Package.read(stopped.folder.package).plan == stacked  # usable all the same
-    monkeypatch.undo()
-    finished = resume(balls, tmp_path / "run", limits(), progress=Progress())
-    ours, theirs = checkpoint(tmp_path / "run"), checkpoint(whole[0].folder.root)
-    assert ("sparsity" in theirs) == (stacked.training.sparsity is not None)
-    for key in {"state_dict", "average", "stacking", "optimizer_states", "sparsity"} & theirs.keys():
-        assert same(ours[key], theirs[key]), key
-    assert any(name.startswith("copies.") for name in theirs["state_dict"])
-    assert finished.record.results["dice/ball"] == whole[0].record.results["dice/ball"]
+    found, finished = interrupted_and_resumed(balls, stacked, tmp_path / "run", monkeypatch, until)
+    assert found == stage
+    assert_same_training(finished, whole)
+    assert any(name.startswith("copies.") for name in checkpoint(whole.folder.root)["state_dict"])
 
 
-def test_the_package_holds_the_network_without_the_copies_and_every_engine_agrees(whole, balls, stacked, tmp_path):
-    outcome, notes = whole
-    package = Package.read(outcome.folder.package)
-    assert not any("copies" in name for name in package.weights())
-    assert all(engine["label_agreement"] > 0.999 for engine in package.manifest.measured["parity"].values())
-    assert len(package.manifest.measured["parity"]) == 2
-    assert [note for note in notes if "part" in note] == [
+@pytest.mark.slow
+def test_a_sparse_vfn_trains_is_resumed_exported_and_predicts(balls, plan, tmp_path, monkeypatch):
+    sparse = changed(plan, "vfn", Sparsity(density=0.3), (16, 16, 16), (32, 32, 32))
+    listener = Listener()
+    outcome = start(balls, sparse, tmp_path / "whole", limits(STEPS), progress=listener)
+    assert [note for note in listener.notes if "part" in note] == [
         "The first part of the network has learned; copies of it learn, each from half of the cases",
         "The second part of the network begins to learn",
     ]
-    summary = predict_cases(package, balls.cases[:1], tmp_path / "out")
-    assert summary.done == ("ball0",)
-    logs = {path.name for path in (outcome.folder.root / "logs").glob("*.csv")}
-    copies = {"sparsity.csv", "sparsity-copy0.csv", "sparsity-copy1.csv"} if stacked.training.sparsity else set()
-    assert logs == {"metrics.csv", *copies}
-    for name, alive in package.masks().items() if copies else ():
+    package = Package.read(outcome.folder.package)
+    assert package.weights().keys() == build_network(sparse).state_dict().keys()  # without the copies
+    parity = package.manifest.measured["parity"]
+    assert len(parity) == 2
+    assert all(engine["label_agreement"] > 0.999 for engine in parity.values())
+    for name, alive in package.masks().items():
         assert alive.sum() == round(0.3 * alive.size)
         assert not package.weights()[name][~alive].any()
-    assert np.isfinite(outcome.record.results["dice/ball"])
+    assert predict_cases(package, balls.cases[:1], tmp_path / "out").done == ("ball0",)
+    tables = {path.name for path in (outcome.folder.root / "logs").glob("*.csv")}
+    assert tables == {"metrics.csv", "sparsity.csv", "sparsity-copy0.csv", "sparsity-copy1.csv"}
+    stage, finished = interrupted_and_resumed(balls, sparse, tmp_path / "run", monkeypatch, 0.6)
+    assert stage == 1
+    assert_same_training(finished, outcome)
 
 
 def test_one_subject_is_refused_before_anything_is_written(balls, stacked, tmp_path):
     one = replace(balls, cases=tuple(replace(case, subject=f"s{case.name == 'ball0'}") for case in balls.cases))
-    assert len(make_splits(one, 2).folds) == 2
     for train in (start, cross_validate):
         with pytest.raises(OneSubjectError):
             train(one, stacked, tmp_path / "run", limits(STEPS), folds=2, progress=Progress())
-    assert not (tmp_path / "run").exists()
+    assert not any(tmp_path.iterdir())
