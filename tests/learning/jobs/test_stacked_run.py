@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -22,6 +23,7 @@ from leanseg.plans import Inference, Network, Sparsity
 from leanseg.progress import Progress
 
 STEPS = 20
+SPARSE = Sparsity(density=0.5)
 
 
 def limits(steps=None):
@@ -46,7 +48,7 @@ class Listener(Progress):
 
 @pytest.fixture(scope="module", autouse=True)
 def toy():
-    """A stacked network so small that six trainings of it take seconds."""
+    """A stacked network so small that its trainings take seconds."""
     facts = networks.NetworkFacts(name="toy_stack", source="these tests", divisor=(1, 1, 1))
     networks.register(facts)(lambda in_channels, out_channels: StackedNetwork(First(), Second()))
     yield
@@ -59,14 +61,16 @@ def changed(plan, network, sparsity, patch=(8, 8, 8), tile=(18, 18, 18)):
     return plan.model_copy(update=update)
 
 
-@pytest.fixture(scope="module", params=[None, Sparsity(density=0.5)], ids=["dense", "sparse"])
-def stacked(plan, request):
-    return changed(plan, "toy_stack", request.param)
-
-
 @pytest.fixture(scope="module")
-def whole(balls, stacked, tmp_path_factory):
-    return start(balls, stacked, tmp_path_factory.mktemp("run") / "whole", limits(STEPS), progress=Progress())
+def whole(balls, plan, tmp_path_factory):
+    """A function that gives the uninterrupted training of the toy, dense or sparse."""
+
+    @cache
+    def trained(sparsity):
+        root = tmp_path_factory.mktemp("run") / "whole"
+        return start(balls, changed(plan, "toy_stack", sparsity), root, limits(STEPS), progress=Progress())
+
+    return trained
 
 
 def checkpoint(root):
@@ -100,12 +104,18 @@ def assert_same_training(ours, theirs):
     assert ours.record.results["dice/ball"] == theirs.record.results["dice/ball"]
 
 
-@pytest.mark.parametrize(("until", "stage"), [(0.2, 0), (0.6, 1), (0.9, 2)])
-def test_a_run_interrupted_in_any_stage_goes_on_bit_for_bit(until, stage, whole, balls, stacked, tmp_path, monkeypatch):
-    found, finished = interrupted_and_resumed(balls, stacked, tmp_path / "run", monkeypatch, until)
+@pytest.mark.parametrize(
+    ("sparsity", "until", "stage"),
+    [(None, 0.6, 1), (SPARSE, 0.2, 0), (SPARSE, 0.6, 1), (SPARSE, 0.9, 2)],
+)
+def test_a_run_interrupted_in_any_stage_goes_on_bit_for_bit(
+    sparsity, until, stage, whole, balls, plan, tmp_path, monkeypatch
+):
+    toy_plan = changed(plan, "toy_stack", sparsity)
+    found, finished = interrupted_and_resumed(balls, toy_plan, tmp_path / "run", monkeypatch, until)
     assert found == stage
-    assert_same_training(finished, whole)
-    assert any(name.startswith("copies.") for name in checkpoint(whole.folder.root)["state_dict"])
+    assert_same_training(finished, whole(sparsity))
+    assert any(name.startswith("copies.") for name in checkpoint(tmp_path / "run")["state_dict"])
 
 
 @pytest.mark.slow
@@ -133,9 +143,9 @@ def test_a_sparse_vfn_trains_is_resumed_exported_and_predicts(balls, plan, tmp_p
     assert_same_training(finished, outcome)
 
 
-def test_one_subject_is_refused_before_anything_is_written(balls, stacked, tmp_path):
+def test_one_subject_is_refused_before_anything_is_written(balls, plan, tmp_path):
     one = replace(balls, cases=tuple(replace(case, subject=f"s{case.name == 'ball0'}") for case in balls.cases))
     for train in (start, cross_validate):
         with pytest.raises(OneSubjectError):
-            train(one, stacked, tmp_path / "run", limits(STEPS), folds=2, progress=Progress())
+            train(one, changed(plan, "toy_stack", None), tmp_path / "run", limits(STEPS), folds=2, progress=Progress())
     assert not any(tmp_path.iterdir())
