@@ -19,7 +19,7 @@ from leanseg.learning.training.clock import StepClock
 from leanseg.learning.training.module import SegmentationModule
 from leanseg.learning.training.patches import patch_loader
 from leanseg.learning.training.sparsifying import Sparsifying
-from leanseg.learning.training.stacking import OneSubjectError, halves_of
+from leanseg.learning.training.stacking import OneSubjectError, OtherCasesError, halves_of
 from leanseg.learning.training.staging import Staging
 from leanseg.plans import Data, Inference, Network, Normalisation, Plan, Preprocessing, Sparsity, Training
 from leanseg.progress import Progress
@@ -101,7 +101,8 @@ def fitted(cases, *, steps=STEPS, **training):
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(module, patch_loader(cases, made, steps_done=0, workers=0, pin=False, halves=halves_of(cases)))
+    halves = module.stacking.divide(cases)
+    trainer.fit(module, patch_loader(cases, made, steps_done=0, workers=0, pin=False, halves=halves))
     return module, watcher.seen
 
 
@@ -123,6 +124,17 @@ def test_cases_without_subjects_take_turns():
 def test_one_subject_cannot_be_divided(cases):
     with pytest.raises(OneSubjectError, match="one subject"):
         halves_of(cases)
+
+
+def test_a_training_that_goes_on_keeps_its_halves_and_its_cases():
+    stacking = SegmentationModule(StackedNetwork(First(), Second()), DATA, plan().training, StepClock(STEPS)).stacking
+    cases = [replace(case(number), subject=subject) for number, subject in enumerate("aabb")]
+    assert stacking.divide(cases) == [0, 0, 1, 1]
+    before = stacking.state()["halves"]
+    assert stacking.divide([case(number) for number in range(4)], before) == [0, 0, 1, 1]
+    for others in (cases[:3], [*cases, case(4)]):
+        with pytest.raises(OtherCasesError, match="not those"):
+            stacking.divide(others, before)
 
 
 @pytest.mark.parametrize("changed", [0, 1])

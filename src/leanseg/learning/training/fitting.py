@@ -26,7 +26,6 @@ from leanseg.learning.training.milestones import Milestones
 from leanseg.learning.training.module import SegmentationModule
 from leanseg.learning.training.patches import patch_loader
 from leanseg.learning.training.sparsifying import Sparsifying
-from leanseg.learning.training.stacking import halves_of
 from leanseg.learning.training.staging import Staging
 from leanseg.learning.training.stopping import Aborted, Stopping
 from leanseg.learning.training.validation import Validation
@@ -90,7 +89,10 @@ def fit(
     device: cpu or cuda. precision: fp32, bf16 or fp16. Logs go to state.root/logs as CSV and TensorBoard files.
     """
     resume = state.last if state.last.exists() else None
-    steps_done = int(torch.load(resume, weights_only=True, map_location="cpu")["global_step"]) if resume else 0
+    stored = torch.load(resume, weights_only=True, map_location="cpu") if resume else {}
+    steps_done = int(stored.get("global_step", 0))
+    halves_before = stored.get("stacking", {}).get("halves")
+    del stored
     if resume and clock.progress(steps_done) >= 1:
         return Fitted(steps_done, interrupted=False)  # only what comes after training is left to do
     seed_everything(plan.training.seed, workers=True, verbose=False)
@@ -134,7 +136,7 @@ def fit(
         steps_done=steps_done,
         workers=_workers(device),
         pin=device == "cuda",
-        halves=halves_of(cases) if module.stacking else None,
+        halves=module.stacking.divide(cases, halves_before) if module.stacking else None,
     )
     try:
         with _signals_restored():

@@ -1,12 +1,12 @@
-"""Let the parts of a stacked network learn in turn, the second from answers about cases that nobody had seen.
+"""Let the parts of a stacked network learn in turn, the second from answers of those that have not seen the case.
 
 See `leanseg.learning.networks.stacked`. Everything happens within one training, patch by patch, so that a run has one
-clock, one checkpoint and one package. The first part that is deployed learns from all cases. Two more only answer about
-the half of the cases that they have not seen, and are gone when training ends.
+clock, one checkpoint and one package. The first part that is deployed learns from all cases; two copies of it only
+answer about the half of the cases that they have not seen, and are gone when training ends.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -22,8 +22,8 @@ Masker = Callable[[nn.Module], SparseTraining | None]
 LossOf = Callable[[Any, Tensor], Tensor]  # of logits, or a list of them, against labels
 
 
-class Somebodys(Protocol):
-    """A case with its name, and whose scan it is, if somebody has said so."""
+class OfASubject(Protocol):
+    """A case by its name, and whose scan it is."""
 
     @property
     def name(self) -> str:
@@ -47,7 +47,18 @@ class OneSubjectError(InputError):
         )
 
 
-def halves_of(cases: Sequence[Somebodys]) -> list[int]:
+class OtherCasesError(InputError):
+    """A training in two parts would go on with other cases."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            what="the training cases are not those that this training began with",
+            why="each half of them must stay unseen by one part of the network",
+            fix="put splits.json in the run's folder back as it was, or start a new run with another -o",
+        )
+
+
+def halves_of(cases: Sequence[OfASubject]) -> list[int]:
     """Return for each case the half (0 or 1) that it belongs to, all cases of a subject to the same one.
 
     In their order subjects go to the half with fewer cases. Raises OneSubjectError.
@@ -82,7 +93,22 @@ class Stacking:
         self._network = network
         self._stacked = stacked
         self._begins = (0.0, *accumulate(stacked.shares))
+        parts = (stacked.first, self.copies, stacked.second)
+        self._parts = [(part, [each for each in part.parameters() if each.requires_grad]) for part in parts]
         self._is_set = False
+        self._halves: dict[str, int] = {}
+
+    def divide(self, cases: Sequence[OfASubject], before: Mapping[str, int] | None = None) -> list[int]:
+        """Return the half of each case. before: the halves, by name, of the training that goes on, which stay.
+
+        Who is whose patient may be told differently when a training goes on, or not at all.
+        Raises OneSubjectError and OtherCasesError.
+        """
+        names = [case.name for case in cases]
+        self._halves = dict(zip(names, halves_of(cases), strict=True)) if before is None else dict(before)
+        if self._halves.keys() != set(names):
+            raise OtherCasesError
+        return [self._halves[name] for name in names]
 
     def enter(self, progress: float, average: WeightAverage) -> bool:
         """Go on to the next stage if `progress` is where it begins, and say so. average: of the whole network.
@@ -97,8 +123,10 @@ class Stacking:
                 own.steps = 0  # what learns from now on begins at random
         if begins or not self._is_set:
             self._is_set = True
-            for stage, part in enumerate((self._stacked.first, self.copies, self._stacked.second)):
-                part.requires_grad_(stage == self.stage).train(stage == self.stage)
+            for stage, (part, parameters) in enumerate(self._parts):
+                part.train(stage == self.stage)
+                for parameter in parameters:
+                    parameter.requires_grad_(stage == self.stage)
         return begins
 
     def within(self, progress: float) -> float:
@@ -111,7 +139,7 @@ class Stacking:
         if self.stage == 0:
             return _mean_loss(self._stacked.first(image), labels, loss_of)
         if self.stage == 1:
-            # Weighed by patches: a copy that has seen one of two learns from it as much as from any other.
+            # Every patch counts the same, however many of a batch are for one copy.
             losses = [
                 len(seen) * _mean_loss(each(image[seen]), labels[seen], loss_of)
                 for each, seen in zip(self.copies, self._places(halves, own=False), strict=True)
@@ -142,6 +170,7 @@ class Stacking:
         """Return tensors and plain types for the checkpoint; the weights of the copies are the module's."""
         return {
             "stage": self.stage,
+            "halves": self._halves,
             "averages": [average.state() for average in self.averages],
             "sparsity": [sparse.state() for sparse in self.sparse],
         }
