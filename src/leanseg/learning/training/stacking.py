@@ -81,8 +81,8 @@ class Stacking:
     Stage 0: `first` learns. Stage 1: the copies learn, number n from all but half n. Stage 2: `second` learns, for a
     case of half n from what copy n says. What does not learn is left alone in every respect. What has learned goes on
     with its averaged weights, which are those that will be deployed.
-    masked: masks a copy as the network itself is, or returns None where that is dense; call this before the network is
-    masked, so that copies begin with all of its weights.
+    masked: masks a copy as the network itself is, or returns None where that is dense; make this before the network is
+    masked, so that copies begin with all of its weights. sparse: the masks of the copies, none of a dense network.
     """
 
     def __init__(self, network: nn.Module, stacked: StackedNetwork, ema: float, masked: Masker) -> None:

@@ -9,11 +9,10 @@ from leanseg.learning.training.module import SegmentationModule
 from leanseg.learning.training.stacking import Stacking
 from leanseg.progress import Progress
 
-_NOTES = (
-    "The first part of the network begins to learn",
-    "The first part of the network has learned; copies of it learn, each from half of the cases",
-    "The second part of the network begins to learn",
-)
+_NOTES = {
+    1: "The first part of the network has learned; copies of it learn, each from half of the cases",
+    2: "The second part of the network begins to learn",
+}
 
 
 class Staging(Callback):
