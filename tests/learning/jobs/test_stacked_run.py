@@ -1,6 +1,5 @@
 """A training in stages from start to package, interrupted and not, with the network that needs them."""
 
-import json
 import time
 from dataclasses import replace
 from functools import cache
@@ -10,6 +9,7 @@ import torch
 from tests.learning.jobs.signals import press
 from tests.learning.training.test_stacking import First, Second
 
+from leanseg.datasets import Fold, Splits, write_splits
 from leanseg.inference import predict_cases
 from leanseg.learning import networks
 from leanseg.learning.export.torch_engine import build_network
@@ -63,13 +63,23 @@ def changed(plan, network, sparsity, patch=(8, 8, 8), tile=(18, 18, 18)):
 
 
 @pytest.fixture(scope="module")
-def whole(balls, plan, tmp_path_factory):
+def one_fold(balls, tmp_path_factory):
+    """Four cases to train and one to validate."""
+    *training, validation = (case.name for case in balls.cases)
+    file = tmp_path_factory.mktemp("splits") / "splits.json"
+    write_splits(file, Splits(seed=0, folds=(Fold(training=tuple(training), validation=(validation,)),)))
+    return file
+
+
+@pytest.fixture(scope="module")
+def whole(balls, plan, one_fold, tmp_path_factory):
     """A function that gives the uninterrupted training of the toy, dense or sparse."""
 
     @cache
     def trained(sparsity):
         root = tmp_path_factory.mktemp("run") / "whole"
-        return start(balls, changed(plan, "toy_stack", sparsity), root, limits(STEPS), progress=Progress())
+        toy_plan = changed(plan, "toy_stack", sparsity)
+        return start(balls, toy_plan, root, limits(STEPS), splits=one_fold, progress=Progress())
 
     return trained
 
@@ -87,17 +97,17 @@ def same(ours, theirs):
     return torch.equal(ours, theirs) if isinstance(theirs, torch.Tensor) else ours == theirs
 
 
-def interrupted_and_resumed(balls, plan, root, monkeypatch, until):
+def interrupted_and_resumed(balls, plan, root, splits, monkeypatch, until):
     """The stage in which a training of `plan` was interrupted, and how it ended after it was resumed."""
     monkeypatch.setattr(display, "_SECONDS_BETWEEN", 0.0)
-    stopped = start(balls, plan, root, limits(STEPS), progress=Listener(until))
+    stopped = start(balls, plan, root, limits(STEPS), splits=splits, progress=Listener(until))
     monkeypatch.undo()
     assert stopped.record.state == "interrupted"
     assert Package.read(stopped.folder.package).plan == plan  # usable all the same
-    training = json.loads((root / "splits.json").read_text())["folds"][0]["training"]
-    subjects = {name: f"patient {number // 2}" for number, name in enumerate(training)}
-    # Told only now, and without effect: alone, these subjects would be divided otherwise.
-    told = replace(balls, cases=tuple(replace(case, subject=subjects.get(case.name, "other")) for case in balls.cases))
+    # Told only now, and without effect: by themselves these patients would be divided otherwise.
+    patients = ("a", "a", "b", "b", "c")
+    cases = [replace(case, subject=patient) for case, patient in zip(balls.cases, patients, strict=True)]
+    told = replace(balls, cases=tuple(cases))
     return checkpoint(root)["stacking"]["stage"], resume(told, root, limits(), progress=Progress())
 
 
@@ -114,20 +124,20 @@ def assert_same_training(ours, theirs):
     [(None, 0.6, 1), (SPARSE, 0.2, 0), (SPARSE, 0.6, 1), (SPARSE, 0.9, 2)],
 )
 def test_a_run_interrupted_in_any_stage_goes_on_bit_for_bit(
-    sparsity, until, stage, whole, balls, plan, tmp_path, monkeypatch
+    sparsity, until, stage, whole, balls, plan, one_fold, tmp_path, monkeypatch
 ):
     toy_plan = changed(plan, "toy_stack", sparsity)
-    found, finished = interrupted_and_resumed(balls, toy_plan, tmp_path / "run", monkeypatch, until)
+    found, finished = interrupted_and_resumed(balls, toy_plan, tmp_path / "run", one_fold, monkeypatch, until)
     assert found == stage
     assert_same_training(finished, whole(sparsity))
     assert any(name.startswith("copies.") for name in checkpoint(tmp_path / "run")["state_dict"])
 
 
 @pytest.mark.slow
-def test_a_sparse_vfn_trains_is_resumed_exported_and_predicts(balls, plan, tmp_path, monkeypatch):
+def test_a_sparse_vfn_trains_is_resumed_exported_and_predicts(balls, plan, one_fold, tmp_path, monkeypatch):
     sparse = changed(plan, "vfn", Sparsity(density=0.3), (16, 16, 16), (32, 32, 32))
     listener = Listener()
-    outcome = start(balls, sparse, tmp_path / "whole", limits(STEPS), progress=listener)
+    outcome = start(balls, sparse, tmp_path / "whole", limits(STEPS), splits=one_fold, progress=listener)
     assert [note for note in listener.notes if "part" in note] == [
         "The first part of the network has learned; copies of it learn, each from half of the cases",
         "The second part of the network begins to learn",
@@ -143,7 +153,7 @@ def test_a_sparse_vfn_trains_is_resumed_exported_and_predicts(balls, plan, tmp_p
     assert predict_cases(package, balls.cases[:1], tmp_path / "out").done == ("ball0",)
     tables = {path.name for path in (outcome.folder.root / "logs").glob("*.csv")}
     assert tables == {"metrics.csv", "sparsity.csv", "sparsity-copy0.csv", "sparsity-copy1.csv"}
-    stage, finished = interrupted_and_resumed(balls, sparse, tmp_path / "run", monkeypatch, 0.6)
+    stage, finished = interrupted_and_resumed(balls, sparse, tmp_path / "run", one_fold, monkeypatch, 0.6)
     assert stage == 1
     assert_same_training(finished, outcome)
 
