@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_lightning import Trainer, seed_everything
@@ -89,7 +90,7 @@ def fit(
     device: cpu or cuda. precision: fp32, bf16 or fp16. Logs go to state.root/logs as CSV and TensorBoard files.
     """
     resume = state.last if state.last.exists() else None
-    stored = torch.load(resume, weights_only=True, map_location="cpu") if resume else {}
+    stored: dict[str, Any] = torch.load(resume, weights_only=True, map_location="cpu") if resume else {}
     steps_done = int(stored.get("global_step", 0))
     halves_before = stored.get("stacking", {}).get("halves")
     del stored

@@ -5,6 +5,7 @@ loader workers; with several processes each takes every n-th patch.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -107,8 +108,9 @@ def patch_loader(
     """
     batch = plan.training.batch
     patches = PatchDataset(cases, plan)
+    dataset: Dataset[Any] = patches if halves is None else HalvedPatches(patches, halves)
     return DataLoader(
-        patches if halves is None else HalvedPatches(patches, halves),
+        dataset,
         batch_size=batch,
         sampler=ConsecutiveSampler(steps_done * batch),
         num_workers=workers,
