@@ -93,10 +93,12 @@ class SegmentationModule(LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Limit the norm of all gradients together, or of each tensor's alone."""
+        if gradient_clip_val is None:
+            return
         if self._settings.gradient_clip_of == "each":
-            for parameter in self.parameters() if gradient_clip_val is not None else ():
+            for parameter in self.parameters():
                 nn.utils.clip_grad_norm_([parameter], gradient_clip_val)
-        elif self.stacking and gradient_clip_val is not None:
+        elif self.stacking:
             # Together the gradients of one copy would tell the other about cases that it must not see.
             for learner in (self.network, *self.copies):
                 nn.utils.clip_grad_norm_(learner.parameters(), gradient_clip_val)

@@ -163,8 +163,10 @@ class Stacking:
 
     def to(self, device: torch.device) -> None:
         """Move averages and masks to the network's device."""
-        for part in (*self.averages, *self.sparse):
-            part.to(device)
+        for average in self.averages:
+            average.to(device)
+        for sparse in self.sparse:
+            sparse.to(device)
 
     def state(self) -> dict[str, Any]:
         """Return tensors and plain types for the checkpoint; the weights of the copies are the module's."""
@@ -178,8 +180,10 @@ class Stacking:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
         self.stage = state["stage"]
-        for part, stored in zip((*self.averages, *self.sparse), (*state["averages"], *state["sparsity"]), strict=True):
-            part.restore(stored)
+        for average, stored in zip(self.averages, state["averages"], strict=True):
+            average.restore(stored)
+        for sparse, stored in zip(self.sparse, state["sparsity"], strict=True):
+            sparse.restore(stored)
 
     def _places(self, halves: Tensor, *, own: bool) -> Iterator[Tensor]:
         """Yield for each copy which items of a batch are of its own half, or are not."""
