@@ -79,6 +79,12 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "networks", "leanseg networks", "All of leanseg's own, counted for one channel and many classes:", again=True
     ),
     Scene("networks-one", "leanseg networks dynunet", "Everything about one of them:", again=True),
+    Scene(
+        "networks-vfn",
+        "leanseg networks vfn",
+        "One whose [parts learn in turn](../adding-a-network.md#in-two-parts-that-learn-in-turn):",
+        again=True,
+    ),
     Scene("networks-unknown", "leanseg networks dynunt", "A name that does not exist:", code=2, again=True),
     Scene(
         "profile",

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -80,6 +81,16 @@ def test_training_memory_grows_with_patch_batch_and_weights():
     assert training_ram(COSTS, (16, 32, 32), 4, 1) == training_ram(COSTS, (32, 32, 32), 2, 1)
     assert training_ram(COSTS, (16, 32, 32), 2, 3) > base
     assert training_vram(COSTS, (16, 32, 32), 4) > training_vram(COSTS, (16, 32, 32), 2)
+
+
+def test_copies_for_training_take_as_much_as_other_weights_and_nothing_afterwards():
+    """Weights, gradients, two moments and the average, 4 bytes each."""
+    copied = replace(COSTS, copied_parameters=10**6)
+    for model in (training_ram, training_vram):
+        sizes = ((16, 32, 32), 2, 1)[: 3 if model is training_ram else 2]
+        assert model(copied, *sizes) - model(COSTS, *sizes) == 5 * 4 * 10**6
+    predicted = ((16, 32, 32), 10**6, 1, 2)
+    assert prediction_ram(copied, *predicted) == prediction_ram(COSTS, *predicted)
 
 
 def test_prediction_memory_grows_with_tile_scan_channels_and_classes():

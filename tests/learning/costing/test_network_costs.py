@@ -118,3 +118,10 @@ def test_every_network_can_be_costed(name):
     numbers = (costs.macs_per_voxel, costs.saved_per_voxel, costs.training_per_voxel, costs.prediction_per_voxel)
     assert all(math.isfinite(number) and number > 0 for number in numbers)
     assert costs.training_per_voxel >= costs.saved_per_voxel
+
+
+@pytest.mark.parametrize(("name", "copied"), [("vfn", 2 * 3 * 1_081_762), ("unet2d", 0)])
+def test_copies_that_only_training_has_are_counted_beside_the_network(name, copied):
+    costs = network_costs(name, 1, 2, {}, "fp32")
+    assert costs.copied_parameters == copied
+    assert costs.parameters == count_parameters(lambda: networks.create(name, 1, 2))

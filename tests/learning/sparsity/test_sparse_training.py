@@ -280,6 +280,18 @@ def test_static_masks_never_change():
     assert len(masks.history.rows) == 1
 
 
+@pytest.mark.parametrize("frozen", [{"up.weight"}, {"up.weight", "fuse.weight"}])
+def test_frozen_layers_keep_their_masks(frozen):
+    network = toy()
+    masks = sparse(network, density=0.5, interval=5)
+    before = masks.masks
+    for name in frozen:
+        network.get_parameter(name).requires_grad_(False)
+    trained(network, masks)
+    assert {name for name, alive in masks.masks.items() if torch.equal(alive, before[name])} == frozen
+    assert len(masks.history.rows) == (1 if len(frozen) == len(before) else 4)
+
+
 def test_masks_stay_after_the_stop():
     network = toy()
     masks = sparse(network, stop=0.5, interval=1)

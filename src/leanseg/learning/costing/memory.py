@@ -38,13 +38,17 @@ def training_ram(costs: NetworkCosts, patch: Size, batch: int, channels: int) ->
     voxels = batch * math.prod(patch)
     activations = costs.training_per_voxel * voxels * _FRAGMENTATION
     staged = _STAGED_BATCHES * voxels * (channels + 1) * _FLOAT
-    return round(_TRAINING_BASE + _COPIES * _FLOAT * costs.parameters + activations + staged)
+    return round(_TRAINING_BASE + _COPIES * _FLOAT * _trained(costs) + activations + staged)
 
 
 def training_vram(costs: NetworkCosts, patch: Size, batch: int) -> int:
     """Return the expected peak in bytes of a GPU's memory: as on the CPU without the process, plus CUDA's context."""
     activations = costs.training_per_voxel * batch * math.prod(patch) * _FRAGMENTATION
-    return round(_CUDA_CONTEXT + _COPIES * _FLOAT * costs.parameters + activations)
+    return round(_CUDA_CONTEXT + _COPIES * _FLOAT * _trained(costs) + activations)
+
+
+def _trained(costs: NetworkCosts) -> int:
+    return costs.parameters + costs.copied_parameters
 
 
 def judging_ram(costs: NetworkCosts, tile: Size, scan_voxels: int, channels: int, outputs: int) -> int:

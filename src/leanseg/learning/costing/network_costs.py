@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from leanseg.learning import networks
 from leanseg.learning.costing.live_memory import LiveMemory
 from leanseg.learning.costing.precision import Precision, autocast
+from leanseg.learning.networks.stacked import copied_parameters
 
 Shape = tuple[int, int, int, int, int]
 Maker = Callable[[], nn.Module]
@@ -31,6 +32,7 @@ class NetworkCosts:
     saved_per_voxel: activations that the backward pass needs.
     training_per_voxel: everything alive at the worst moment of a training step, input and loss included.
     prediction_per_voxel: everything alive at the worst moment of a forward pass in fp32.
+    copied_parameters: of copies of a part of the network that exist only while it is trained.
     """
 
     parameters: int
@@ -38,6 +40,7 @@ class NetworkCosts:
     saved_per_voxel: float
     training_per_voxel: float
     prediction_per_voxel: float
+    copied_parameters: int = 0
 
 
 def network_costs(
@@ -62,6 +65,7 @@ def network_costs(
         saved_per_voxel=(saved_bytes(make, large, precision) - saved_bytes(make, small, precision)) / more,
         training_per_voxel=(training_peak(make, large, precision) - training_peak(make, small, precision)) / more,
         prediction_per_voxel=(prediction_peak(make, large) - prediction_peak(make, small)) / more,
+        copied_parameters=count_copied_parameters(make),
     )
 
 
@@ -69,6 +73,12 @@ def count_parameters(make: Maker) -> int:
     """Return the number of trainable parameters."""
     with torch.device("meta"):
         return sum(parameter.numel() for parameter in make().parameters() if parameter.requires_grad)
+
+
+def count_copied_parameters(make: Maker) -> int:
+    """Return the number of parameters of the copies with which a stacked network is trained."""
+    with torch.device("meta"):
+        return copied_parameters(make())
 
 
 def count_macs(make: Maker, shape: Shape) -> int:

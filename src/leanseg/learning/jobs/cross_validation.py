@@ -29,6 +29,7 @@ from leanseg.learning.jobs.training import (
     choose_splits,
     refuse_impossible,
     refuse_other_data,
+    refuse_too_few,
     resume,
     start,
 )
@@ -106,6 +107,7 @@ def cross_validate(
     device = resolve_device(limits.device)
     chosen = choose_splits(dataset, splits, folds)
     _refuse_repeated(chosen)
+    refuse_too_few(plan, dataset, chosen.folds)
     record = CrossValidationRecord(
         leanseg=__version__,
         dataset=str(dataset.root.resolve()),

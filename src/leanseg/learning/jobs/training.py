@@ -3,7 +3,7 @@
 Cache, rehearsal, training, export, validation with the deployed package, in that order, within the time given.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +17,12 @@ from leanseg.learning.export.torch_engine import NoSuchDeviceError, build_networ
 from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.run_folder import NoEndError, NotARunError, RunFolder, RunRecord
 from leanseg.learning.jobs.training_run import Outcome, TrainingRun
+from leanseg.learning.networks.stacked import stacked_part
 from leanseg.learning.training.checkpoints import refuse_other
 from leanseg.learning.training.clock import Clock, StepClock, WallClock
 from leanseg.learning.training.fitting import TrainingState
 from leanseg.learning.training.module import sparse_training
+from leanseg.learning.training.stacking import halves_of
 from leanseg.plans import Plan, read_plan, write_plan
 from leanseg.progress import Progress
 
@@ -119,6 +121,7 @@ def start(
     device = resolve_device(limits.device)
     chosen = choose_splits(dataset, splits, folds)
     part = _fold(chosen, fold)
+    refuse_too_few(plan, dataset, [part])
     record = RunRecord(
         leanseg=__version__,
         dataset=str(dataset.root.resolve()),
@@ -201,6 +204,16 @@ def refuse_other_data(plan: Plan, dataset: Dataset) -> None:
 def refuse_impossible(plan: Plan) -> None:
     """Raise the InputError of a network that cannot be made, or not be masked, as `plan` says."""
     sparse_training(build_network(plan), plan.data, plan.training)
+
+
+def refuse_too_few(plan: Plan, dataset: Dataset, folds: Iterable[Fold]) -> None:
+    """Raise OneSubjectError when the parts of the network learn in turn, and a fold trains on one subject alone."""
+    with torch.device("meta"):
+        if stacked_part(build_network(plan)) is None:
+            return
+    by_name = {case.name: case for case in dataset.cases}
+    for fold in folds:
+        halves_of([by_name[name] for name in fold.training])
 
 
 def _refuse_other_state(folder: RunFolder, plan: Plan) -> None:

@@ -15,6 +15,7 @@ from leanseg.learning.networks import (
     unet2d,
     unet3d,
     uxnet,
+    vfn,
 )
 from leanseg.learning.networks.registry import NetworkFacts, Option, create, divisor, facts, names, register
 
@@ -36,4 +37,5 @@ __all__ = [
     "unet2d",
     "unet3d",
     "uxnet",
+    "vfn",
 ]

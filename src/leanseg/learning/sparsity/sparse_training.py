@@ -82,11 +82,11 @@ class SparseTraining:
     def before_step(self, step: int, progress: float) -> None:
         """Decide whether masks are updated after this step, number `step` from 1, which ends at `progress`.
 
-        Gradients of dead kernels are needed for that decision only: they are set to zero unless they are to count when
-        gradients are clipped.
+        Layers that are frozen keep their masks. Gradients of dead kernels are needed for that decision only: they are
+        set to zero unless they are to count when gradients are clipped.
         """
         self._due = None
-        if self._timetable.is_due(step, progress):
+        if self._learns() and self._timetable.is_due(step, progress):
             gradients = self._gradient_norms() if self.settings.growth == "gradient" else None
             # With fp16 a step may be skipped because of infinite gradients; the update waits for the next one then.
             if gradients is None or all(bool(norms.isfinite().all()) for norms in gradients.values()):
@@ -114,7 +114,11 @@ class SparseTraining:
         due, self._due = self._due, None
         self._updates += 1
         rate = death_rate(self.settings, due.progress)
-        died = sum(self._update_layer(number, layer, rate, due) for number, layer in enumerate(self.layers))
+        died = sum(
+            self._update_layer(number, layer, rate, due)
+            for number, layer in enumerate(self.layers)
+            if self._weights[layer.name].requires_grad
+        )
         self._timetable.note(due.step, due.progress)
         self.history.note(due.step, due.progress, rate, died, self._alive)
         self.apply(optimizer)
@@ -163,6 +167,9 @@ class SparseTraining:
                 raise OtherMasksError(f"{layer.name} has {layer.shape[0]} x {layer.shape[1]} kernels, it had others")
         if stored_shapes:
             raise OtherMasksError(f"the network masks no {next(iter(stored_shapes))} any more")
+
+    def _learns(self) -> bool:
+        return any(weight.requires_grad for weight in self._weights.values())
 
     def _first(self, number: int, layer: Layer, count: int) -> Tensor:
         everywhere = torch.ones(layer.kernels, dtype=torch.bool)

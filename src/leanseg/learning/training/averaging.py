@@ -8,7 +8,7 @@ from leanseg.learning.training.module import SegmentationModule
 
 
 class Averaging(Callback):
-    """Update the module's average after each step.
+    """Update the module's averages after each step.
 
     It must be the first callback: Lightning calls the callbacks' hooks before the module's own, and those that
     validate or store the average would see the one of the step before.
@@ -18,3 +18,5 @@ class Averaging(Callback):
         """Move the average towards the network's weights."""
         assert isinstance(pl_module, SegmentationModule)
         pl_module.average.update(pl_module.network)
+        if pl_module.stacking:
+            pl_module.stacking.follow()

@@ -7,7 +7,7 @@ A case is a folder with `image.b2nd` (C, D, H, W) float32, `labels.b2nd` (D, H, 
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import blosc2
@@ -36,6 +36,7 @@ class CachedCase:
     image: NDArray[np.float32] | blosc2.NDArray
     labels: NDArray[np.integer] | blosc2.NDArray
     foreground: tuple[NDArray[np.int32], ...]  # per target that the case has: (n, 3) voxels D, H, W
+    subject: str | None = None  # whose scan it is, if somebody has said so
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -55,7 +56,7 @@ def build_cache(cases: Sequence[Case], plan: Plan, folder: Path, progress: Progr
     written = in_order(lambda case: _write_case(case, plan, places[case.name]), missing, workers_for(missing))
     for _ in progress.track(written, "Preprocessing", total=len(missing)):
         pass
-    cached = [_open_case(case.name, places[case.name]) for case in cases]
+    cached = [_open_case(case, places[case.name]) for case in cases]
     return [_decoded(case) for case in cached] if _fits(cached, plan) else cached
 
 
@@ -115,14 +116,15 @@ def _sample_foreground(labels: NDArray[np.integer], groups: Sequence[Sequence[in
     return np.concatenate(rows).astype(np.int32)
 
 
-def _open_case(name: str, folder: Path) -> CachedCase:
+def _open_case(case: Case, folder: Path) -> CachedCase:
     rows = np.load(folder / "foreground.npy", allow_pickle=False)
     targets = [rows[rows[:, 0] == target, 1:] for target in np.unique(rows[:, 0])]
     return CachedCase(
-        name=name,
+        name=case.name,
         image=_open_array(folder / "image.b2nd"),
         labels=_open_array(folder / "labels.b2nd"),
         foreground=tuple(targets),
+        subject=case.subject,
     )
 
 
@@ -136,4 +138,4 @@ def _fits(cases: Sequence[CachedCase], plan: Plan) -> bool:
 
 
 def _decoded(case: CachedCase) -> CachedCase:
-    return CachedCase(case.name, case.image[:], case.labels[:], case.foreground)
+    return replace(case, image=case.image[:], labels=case.labels[:])

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_lightning import Trainer, seed_everything
@@ -26,6 +27,7 @@ from leanseg.learning.training.milestones import Milestones
 from leanseg.learning.training.module import SegmentationModule
 from leanseg.learning.training.patches import patch_loader
 from leanseg.learning.training.sparsifying import Sparsifying
+from leanseg.learning.training.staging import Staging
 from leanseg.learning.training.stopping import Aborted, Stopping
 from leanseg.learning.training.validation import Validation
 from leanseg.machine import cores, keep_freed_memory
@@ -88,7 +90,10 @@ def fit(
     device: cpu or cuda. precision: fp32, bf16 or fp16. Logs go to state.root/logs as CSV and TensorBoard files.
     """
     resume = state.last if state.last.exists() else None
-    steps_done = int(torch.load(resume, weights_only=True, map_location="cpu")["global_step"]) if resume else 0
+    stored: dict[str, Any] = torch.load(resume, weights_only=True, map_location="cpu") if resume else {}
+    steps_done = int(stored.get("global_step", 0))
+    halves_before = stored.get("stacking", {}).get("halves")
+    del stored
     if resume and clock.progress(steps_done) >= 1:
         return Fitted(steps_done, interrupted=False)  # only what comes after training is left to do
     seed_everything(plan.training.seed, workers=True, verbose=False)
@@ -103,7 +108,14 @@ def fit(
     # which stores what they found.
     display = Display(progress, clock, milestones, curves)
     sparsifying = [Sparsifying(module.sparse, clock, state.masks)] if module.sparse else []
-    callbacks = [Averaging(), stopping, milestones, *sparsifying, display, LastCheckpoint(state.last)]
+    staging: list[Staging] = []
+    if stacking := module.stacking:
+        staging = [Staging(stacking, clock, progress)]
+        sparsifying += [
+            Sparsifying(sparse, clock, state.masks.with_stem(f"sparsity-copy{number}"), average)
+            for number, (sparse, average) in enumerate(zip(stacking.sparse, stacking.averages, strict=False))
+        ]
+    callbacks = [Averaging(), stopping, *staging, milestones, *sparsifying, display, LastCheckpoint(state.last)]
     trainer = Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,
@@ -119,7 +131,14 @@ def fit(
         deterministic="warn" if device == "cuda" and not isinstance(clock, WallClock) else None,
         benchmark=device == "cuda" and isinstance(clock, WallClock),
     )
-    loader = patch_loader(cases, plan, steps_done=steps_done, workers=_workers(device), pin=device == "cuda")
+    loader = patch_loader(
+        cases,
+        plan,
+        steps_done=steps_done,
+        workers=_workers(device),
+        pin=device == "cuda",
+        halves=module.stacking.divide(cases, halves_before) if module.stacking else None,
+    )
     try:
         with _signals_restored():
             trainer.fit(module, loader, ckpt_path=resume, weights_only=True)

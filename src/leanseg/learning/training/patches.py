@@ -5,6 +5,7 @@ loader workers; with several processes each takes every n-th patch.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         training = self._plan.training
         rng = np.random.default_rng([training.seed, 1, number])
-        case = self._cases[self._case_number(number)]
+        case = self._cases[self.case_number(number)]
         start = self._start(case, rng)
         context = self._augmentation.context
         corner = [at - (big - size) // 2 for at, big, size in zip(start, context, training.patch, strict=True)]
@@ -44,8 +45,11 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
         image, labels = self._augmentation(image, labels, int(rng.integers(2**32)))
         return image.contiguous(), labels.long()
 
-    def _case_number(self, number: int) -> int:
-        """Every round of len(cases) patches shows each case once, in an order of its own."""
+    def case_number(self, number: int) -> int:
+        """Return which case patch `number` is of.
+
+        Every round of len(cases) patches shows each case once, in an order of its own.
+        """
         turn, place = divmod(number, len(self._cases))
         order = np.random.default_rng([self._plan.training.seed, 0, turn]).permutation(len(self._cases))
         return int(order[place])
@@ -65,6 +69,17 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
         ]
 
 
+class HalvedPatches(Dataset[tuple[Tensor, Tensor, int]]):
+    """Patches with the half of the cases that each is from, for networks whose parts learn in turn."""
+
+    def __init__(self, patches: PatchDataset, halves: Sequence[int]) -> None:
+        self._patches = patches
+        self._halves = halves
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, int]:
+        return *self._patches[number], self._halves[self._patches.case_number(number)]
+
+
 class ConsecutiveSampler(Sampler[int]):
     """Numbers from `first` on, without end; process `rank` of `world` takes every world-th one."""
 
@@ -79,12 +94,23 @@ class ConsecutiveSampler(Sampler[int]):
 
 
 def patch_loader(
-    cases: Sequence[CachedCase], plan: Plan, *, steps_done: int, workers: int, pin: bool
-) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Return batches (image (B, C, D, H, W), labels (B, D, H, W)) from step `steps_done` on."""
+    cases: Sequence[CachedCase],
+    plan: Plan,
+    *,
+    steps_done: int,
+    workers: int,
+    pin: bool,
+    halves: Sequence[int] | None = None,
+) -> DataLoader[tuple[Tensor, ...]]:
+    """Return batches (image (B, C, D, H, W), labels (B, D, H, W)) from step `steps_done` on.
+
+    halves: of the cases, in which each of them is; then batches have a third member (B,), that of each item.
+    """
     batch = plan.training.batch
+    patches = PatchDataset(cases, plan)
+    dataset: Dataset[Any] = patches if halves is None else HalvedPatches(patches, halves)
     return DataLoader(
-        PatchDataset(cases, plan),
+        dataset,
         batch_size=batch,
         sampler=ConsecutiveSampler(steps_done * batch),
         num_workers=workers,

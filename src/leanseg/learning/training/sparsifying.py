@@ -9,17 +9,19 @@ from torch.optim import Optimizer
 from leanseg.learning.sparsity import SparseTraining
 from leanseg.learning.training.clock import Clock, WallClock
 from leanseg.learning.training.module import SegmentationModule
+from leanseg.learning.training.weight_average import WeightAverage
 
 
 class Sparsifying(Callback):
     """Mask gradients, weights and moments in each step, and write what became of the masks to the CSV file `table`.
 
     It must come after those that judge the weights: kernels that have just grown are still zero, and those that have
-    just died are missed for a few steps.
+    just died are missed for a few steps. average: of the weights that are masked; None for that of the module.
     """
 
-    def __init__(self, sparse: SparseTraining, clock: Clock, table: Path) -> None:
+    def __init__(self, sparse: SparseTraining, clock: Clock, table: Path, average: WeightAverage | None = None) -> None:
         self._sparse = sparse
+        self._average = average
         self._clock = clock
         self._table = table
 
@@ -39,7 +41,7 @@ class Sparsifying(Callback):
         """Update the masks where it is time; what is dead then is dead in the averaged weights at once."""
         assert isinstance(pl_module, SegmentationModule)
         if self._sparse.update(trainer.optimizers[0]):
-            self._sparse.mask(pl_module.average.tensors)
+            self._sparse.mask((self._average or pl_module.average).tensors)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
         """Write the table, so that it ends where the checkpoint does."""
