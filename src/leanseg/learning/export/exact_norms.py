@@ -27,7 +27,7 @@ class ExactNorms(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Callable[..., Any],
-        types: Sequence[type],  # noqa: ARG002
+        types: Sequence[type],
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
@@ -37,7 +37,7 @@ class ExactNorms(TorchFunctionMode):
         return func(*args, **(kwargs or {})) if found is None else found
 
 
-def _instance_norm(  # noqa: PLR0913  (torch's own signature)
+def _instance_norm(
     input: Tensor,  # noqa: A002
     weight: Tensor | None,
     bias: Tensor | None,
@@ -51,7 +51,7 @@ def _instance_norm(  # noqa: PLR0913  (torch's own signature)
     return _normalised(input, int(input.shape[1]), weight, bias, eps) if use_input_stats else None
 
 
-def _functional_instance_norm(  # noqa: PLR0913
+def _functional_instance_norm(
     input: Tensor,  # noqa: A002
     running_mean: Tensor | None = None,  # noqa: ARG001
     running_var: Tensor | None = None,  # noqa: ARG001
@@ -64,7 +64,7 @@ def _functional_instance_norm(  # noqa: PLR0913
     return _normalised(input, int(input.shape[1]), weight, bias, eps) if use_input_stats else None
 
 
-def _group_norm(  # noqa: PLR0913
+def _group_norm(
     input: Tensor,  # noqa: A002
     num_groups: int,
     weight: Tensor | None = None,
