@@ -1,11 +1,12 @@
 """Instance and group norms in operations that engines sum exactly enough.
 
-ONNX's InstanceNormalization leaves it to the engine how a channel is summed. OpenVINO 2026.4 and ONNX Runtime 1.24 add
-voxel after voxel in float32: where most of a tile has one value, every addition rounds to the same side, and mean and
-variance are off by a share that grows with the number of voxels (1e-3 at 64^3; torch, which adds in pairs, has 1e-6).
-Every norm of a network does so again, and logits were off by up to 0.07. Chan et al., Algorithms for computing the
-sample variance (The American Statistician 37, 1983), section 3, has the theory: errors grow with the longest chain of
-additions. Here a chain is as long as one axis, not as a volume.
+ONNX's InstanceNormalization leaves it to the engine how a channel is summed. OpenVINO 2026.4 and ONNX Runtime 1.31 are
+as inexact as one long chain of float32 additions is: where most of a tile has one value, every addition rounds to the
+same side, and mean and variance are off by a share that grows with the number of voxels. At 64^3 one norm is off by
+2e-3 where torch, which sums in pieces, is by 1e-6; E2ENet repeats that at every norm, and its logits were off by
+0.04. Here a chain of additions is as long as one axis, not as a volume: one norm is off by 1e-5 at most up to 96^3.
+Pairwise summation of mean and variance: Chan et al., Algorithms for computing the sample variance (The American
+Statistician 37, 1983).
 """
 
 from collections.abc import Callable, Sequence
