@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
 from leanseg.errors import InputError, did_you_mean
 
 OptionValue = bool | int | float | str | tuple[Any, ...] | None
+EngineName = Literal["openvino", "onnxruntime"]
 
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -61,7 +62,8 @@ class NetworkFacts:
     source: authors, title, where and when it was published, and the section. divisor: what the sizes of D, H and W
     must be divisible by with the default options. Other sizes are padded inside, at a cost; what feeds a network
     (plans, tiles, exported graphs) should keep to multiples. good_at: when to take it, and when not. licence: of the
-    original code, of which nothing was copied. deviations: from the original, each with its reason.
+    original code, of which nothing was copied. deviations: from the original, each with its reason. engines: that can
+    compute its exported graph, the one that plans choose first.
     """
 
     __pydantic_config__ = _STRICT
@@ -76,6 +78,7 @@ class NetworkFacts:
     licence: str = ""
     deviations: tuple[str, ...] = ()
     counted: Counted | None = None
+    engines: tuple[EngineName, ...] = ("openvino", "onnxruntime")
 
 
 class UnknownNetworkError(InputError):

@@ -1,3 +1,6 @@
+from copy import deepcopy
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +8,10 @@ import torch
 from leanseg.datasets.targets import Region
 from leanseg.inference import fuse, open_engine
 from leanseg.inference.engines import EngineError
+from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
+from leanseg.inference.engines.openvino_engine import OpenVinoEngine
+from leanseg.learning import networks
+from leanseg.learning.export.onnx_graph import export_onnx
 from leanseg.learning.export.packaging import NoEngineError, export
 from leanseg.learning.export.parity import ParityError, compare_engines, require_parity
 from leanseg.learning.export.torch_engine import (
@@ -113,6 +120,43 @@ def test_an_engine_that_disagrees_is_named(package):
 
     with pytest.raises(ParityError, match="upside-down"):
         require_parity(compare_engines(tile, reference, {"upside": Upside})[0])
+
+
+def wrong_weight(network):
+    network.backbone[1][0].convolution.weight.data[0] *= -1
+
+
+def missing_norm(network):
+    network.backbone[0][0].norm = torch.nn.LeakyReLU(0.01)
+
+
+class Turned(torch.nn.Module):
+    """A network that takes height for width."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network(x.transpose(3, 4)).transpose(3, 4)
+
+
+@pytest.mark.parametrize("fault", [wrong_weight, missing_norm, Turned])
+@pytest.mark.parametrize("engine", [OpenVinoEngine, OnnxRuntimeEngine])
+def test_a_graph_that_is_another_network_is_refused_and_the_right_one_is_not(fault, engine):
+    torch.manual_seed(0)
+    network = networks.create("e2enet", 1, 3, base=8, pools=((2, 2, 2), (2, 2, 2)))
+    tile = np.zeros((1, 1, 16, 16, 16), np.float32)
+    tile[..., 4:12, 4:12, 4:12] = np.random.default_rng(0).normal(size=(8, 8, 8))
+    other = deepcopy(network)
+    other = fault(other) or other
+    right, wrong = (
+        compare_engines(tile, TorchEngine(network), {"engine": partial(engine, export_onnx(one, 1, (16, 16, 16)))})[0]
+        for one in (network, other)
+    )
+    require_parity(right)
+    with pytest.raises(ParityError, match="gives other labels than torch"):
+        require_parity(wrong)
 
 
 class Fixed:

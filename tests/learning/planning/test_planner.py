@@ -103,6 +103,15 @@ def test_the_same_arguments_give_the_same_plan():
     assert planned([(40, 50, 60)] * 3) == planned([(40, 50, 60)] * 3)
 
 
+def test_an_engine_that_cannot_compute_the_network_is_not_planned_for():
+    plan = planned([(40, 50, 60)], network="deformuxnet")
+    assert plan.inference.engine == "onnxruntime"
+    assert "Prediction runs on onnxruntime: openvino cannot read the graph of deformuxnet." in plan.explanation
+    usual = planned([(40, 50, 60)])
+    assert usual.inference.engine == "openvino"
+    assert not any("openvino" in sentence for sentence in usual.explanation)
+
+
 def test_masks_are_planned_with_what_they_save_and_what_not():
     made = make_plan(*scans([(40, 50, 60)] * 3), Budget(), sparsity=Sparsity(density=0.3), calibration=TWO_CORES)
     assert made.training.sparsity == Sparsity(density=0.3)

@@ -7,19 +7,22 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from leanseg.learning.export.exact_norms import ExactNorms
+
 OPSET = 17  # the newest that both OpenVINO and ONNX Runtime of the last two years read completely
 
 
 def export_onnx(network: nn.Module, channels: int, tile: tuple[int, int, int]) -> bytes:
     """Return the graph image (1, channels, *tile) -> logits (1, K, *tile), float32, batch norms folded.
 
-    A module that needs a newer operator set than OPSET says so by its attribute `onnx_opset`.
+    A module that needs a newer operator set than OPSET says so by its attribute `onnx_opset`. Instance and group norms
+    are written out (see `ExactNorms`), as engines compute ONNX's own imprecisely.
     The network is traced (shapes are fixed and the networks have no data-dependent branches). The tracing
     exporter is used on purpose: it takes a second and needs no further package, where torch.export takes ten.
     """
     network = network.cpu().float().eval()
     graph = io.BytesIO()
-    with warnings.catch_warnings(), torch.inference_mode():
+    with warnings.catch_warnings(), torch.inference_mode(), ExactNorms():
         warnings.simplefilter("ignore")  # the exporter's advice to use the slower one; shapes becoming constants
         torch.onnx.export(
             network,

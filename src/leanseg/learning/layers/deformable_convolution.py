@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
@@ -94,12 +95,12 @@ class _OneTapAtATime(torch.autograd.Function):
         x, offset, weight = ctx.saved_tensors
         taps = _Taps(x, offset, weight, ctx.axes)
         gradient = gradients[0].to(taps.kind)
-        of_volumes, of_weights = torch.zeros_like(taps.volumes), []
+        of_volumes, of_weights = torch.zeros_like(taps.volumes), torch.empty_like(taps.weights)
         of_offset = torch.empty_like(offset, dtype=taps.kind, memory_format=torch.contiguous_format)
         of_moves = taps.by_tap(of_offset)
-        for tap in range(taps.count):
+        for tap in range(taps.computed):
             grid = taps.grid(tap)
-            of_weights.append((taps.samples(grid) * gradient).sum((0, 2, 3, 4)))
+            of_weights[tap] = (taps.samples(grid) * gradient).sum((0, 2, 3, 4)).view(-1, 1, 1, 1)
             more, of_grid = torch.ops.aten.grid_sampler_3d_backward(
                 gradient * taps.weights[tap], taps.volumes, grid, _BILINEAR, _ZEROS, False, (True, True)
             )
@@ -109,7 +110,7 @@ class _OneTapAtATime(torch.autograd.Function):
         return (
             _turned(of_volumes).to(x.dtype),
             of_offset.to(offset.dtype),
-            torch.stack(of_weights, dim=1).view(weight.shape).to(weight.dtype),
+            of_weights.flatten(1).t().reshape(weight.shape).to(weight.dtype),
             None,
         )
 
@@ -121,7 +122,7 @@ _KERNELS: dict[str, type[torch.autograd.Function]] = {}
 def _sum_of_taps(x: Tensor, offset: Tensor, weight: Tensor, axes: Sequence[int]) -> Tensor:
     taps = _Taps(x, offset, weight, axes)
     total = taps.samples(taps.grid(0)).mul_(taps.weights[0])
-    for tap in range(1, taps.count):
+    for tap in range(1, taps.computed):
         total += taps.samples(taps.grid(tap)).mul_(taps.weights[tap])
     return total.to(x.dtype)
 
@@ -132,6 +133,8 @@ class _Taps:
     grid_sample counts places from -1 to 1, the outer borders of the outermost voxels, so that an axis of size 1 needs
     no case of its own. It orders them (w, h, d); the volumes are turned instead, to (B, C, W, H, D).
     weights: (taps, C, 1, 1, 1). unit: one voxel along each axis, (3,).
+    computed: how many taps to go through. All of them, but two of a tensor without data, on which costs are counted:
+        the others would take the memory that the second one takes, and there is nothing to sum.
     """
 
     def __init__(self, x: Tensor, offset: Tensor, weight: Tensor, axes: Sequence[int]) -> None:
@@ -140,6 +143,7 @@ class _Taps:
         self._sizes, self._axes = sizes, list(axes)
         self.kind = torch.promote_types(x.dtype, torch.float32)
         self.count = kernel**3
+        self.computed = min(self.count, 2) if x.is_meta or isinstance(x, FakeTensor) else self.count
         self.volumes = _turned(x.to(self.kind))
         self.weights = weight.to(self.kind).reshape(-1, self.count).t().view(self.count, -1, 1, 1, 1)
         self._moves = self.by_tap(offset)

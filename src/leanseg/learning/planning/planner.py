@@ -27,6 +27,7 @@ from leanseg.plans import (
     Sparsity,
     Training,
 )
+from leanseg.plans.network_facts import EngineName
 
 DEFAULT_NETWORK = "distill_dsm_unet"
 
@@ -89,6 +90,7 @@ def make_plan(
     flip_axes, about_mirror = choose_mirror(data, grid.orientation)
     tile = choose_tile(grid.sizes, steps.patch, steps.batch, divisor, memory)
     ram = memory.ram(steps.patch, steps.batch, tile.size) + memory.cached
+    engine = networks.facts(network).engines[0]
     return Plan(
         data=data,
         budget=budget,
@@ -102,7 +104,7 @@ def make_plan(
         training=Training(
             patch=steps.patch, batch=steps.batch, augmentation=Augmentation(flip_axes=flip_axes), sparsity=sparsity
         ),
-        inference=Inference(tile=tile.size, overlap=tile.overlap),
+        inference=Inference(tile=tile.size, overlap=tile.overlap, engine=engine),
         estimates=Estimates(
             training_ram=ram,
             prediction_ram=tile.ram,
@@ -120,6 +122,7 @@ def make_plan(
             _about_memory(memory, ram),
             about_mirror,
             tile.explanation,
+            *_about_engine(network, engine),
             f"Prediction takes about {tile.ram / 1e9:.2g} GB of RAM for the largest scan.",
         ),
     )
@@ -128,6 +131,12 @@ def make_plan(
 def _about_memory(memory: Memory, ram: int) -> str:
     cases = f", all cases decoded ({memory.cached / 1e9:.2g} GB) included" if memory.cached else ""
     return f"Training takes about {ram / 1e9:.2g} of {memory.ram_limit / 1e9:.2g} GB of RAM{cases}."
+
+
+def _about_engine(name: str, engine: EngineName) -> list[str]:
+    """Return a sentence if it is not the engine that plans have where nothing speaks against it."""
+    usual = Inference.model_fields["engine"].default
+    return [] if engine == usual else [f"Prediction runs on {engine}: {usual} cannot read the graph of {name}."]
 
 
 def _about_network(name: str, costs: NetworkCosts) -> str:
