@@ -173,9 +173,7 @@ def _gamma(scan: LabelledScan, exponent: float, _: Random) -> Stressed:
 
 def _bias(scan: LabelledScan, amplitude: float, random: Random) -> Stressed:
     field = bias_field(scan.geometry.shape, scan.geometry.spacing, amplitude, random)
-    return _channel_by_channel(
-        scan, lambda channel, _: with_bias(channel, field, magnitude_zero(channel)), of_mr=True
-    )
+    return _channel_by_channel(scan, lambda channel, _: with_bias(channel, field, magnitude_zero(channel)), of_mr=True)
 
 
 def _thick(scan: LabelledScan, thickness: float, _: Random, *, sides: str) -> Stressed:
@@ -218,6 +216,6 @@ STRESSES = (
     _slices("coronal", "PA"),
     _slices("axial", "IS"),
     Stress("motion", "motion", "Motion", "shift, mm, and turn, degrees", 0.0, 8.0, _motion),
-    Stress("deformation", "deformation", "Deformation", "largest displacement, mm", 0.0, 8.0, _deformation),
+    Stress("deformation", "deformation", "Deformation", "largest displacement, mm", 0.0, 6.0, _deformation),
     Stress("field_of_view", "field_of_view", "Cut field of view", "share of volume cut away", 0.0, 0.8, _field_of_view),
 )

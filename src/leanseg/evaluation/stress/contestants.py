@@ -1,4 +1,4 @@
-"""The packages that are compared: each has a name of its own, fits the data set, and may tell what it was trained on."""
+"""The packages that are compared: each has its own name, fits the data set, and may tell what it was trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,9 +4,11 @@ The files lie beside the output until it stands. A file counts for the same pack
 as long as the files of the case have the same size and time; else it is as if there were none.
 """
 
+import contextlib
 import hashlib
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from leanseg import __version__
 from leanseg.datasets import Case
 from leanseg.datasets.documents import DocumentError, read_object
 from leanseg.storage import encodable, write_json
+
+_NAME = re.compile(r"[0-9a-f]{24}\.json")
 
 Found = tuple[dict[str, float], dict[str, float], str | None]  # Dice, attainable Dice, failure
 
@@ -59,6 +63,16 @@ class Kept:
             scores = {key: [_nulls(dice), _nulls(most), why] for key, (dice, most, why) in self._scores.items()}
             write_json(self._path, {**self._for, "scores": scores})
             self._changed = False
+
+
+def drop_kept(folder: Path) -> None:
+    """Remove what is kept in `folder`, and the folder itself if nothing else is in it."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if _NAME.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _key(stress: str, severity: float) -> str:

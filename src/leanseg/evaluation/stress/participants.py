@@ -117,5 +117,6 @@ def _by_number(column: str, told: dict[str, str]) -> list[Group]:
 
 def _by_word(column: str, told: dict[str, str]) -> list[Group]:
     return [
-        Group(column, word, tuple(name for name, said in told.items() if said == word)) for word in sorted({*told.values()})
+        Group(column, word, tuple(name for name, said in told.items() if said == word))
+        for word in sorted({*told.values()})
     ]

@@ -19,8 +19,10 @@ _SAME = 1.01  # slices that are hardly thicker than the scan's own change nothin
 
 @dataclass(frozen=True, eq=False)
 class Slices:
-    """How a scan's `axis` (0 to 2) is cut into slices: weights (slices, voxels), rows summing to 1; the slice `of` each
-    voxel (voxels,); and the geometry of the thick scan."""
+    """How a scan is cut into slices along its `axis` (0 to 2).
+
+    weights: (slices, voxels), rows summing to 1. of: the slice of each voxel, (voxels,). geometry: of the thick scan.
+    """
 
     axis: int
     weights: Float32

@@ -1,7 +1,7 @@
 """Random fields that vary slowly over a scan: what bias fields and smooth deformations are made of.
 
-A field is a uniform cubic B-spline on a grid of control points, a product of three short matrices: it has two continuous
-derivatives, and the memory of some slices is enough to evaluate it.
+A field is a uniform cubic B-spline on a grid of control points, a product of three short matrices: it has two
+continuous derivatives, and the memory of some slices is enough to evaluate it.
 """
 
 import math
@@ -18,8 +18,11 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class SmoothField:
-    """control: (a, b, c) values of the control points. bases, slopes: per axis (voxels, control points): the weights
-    of the field's value, and of its derivative by mm."""
+    """A field over a scan.
+
+    control: (a, b, c) values of the control points. bases, slopes: per axis (voxels, control points), the weights of
+    the field's value and of its derivative by mm.
+    """
 
     control: Float64
     bases: tuple[Float64, ...]
@@ -34,9 +37,7 @@ class SmoothField:
 
     def slab(self, planes: slice, by: int | None = None) -> Float64:
         """Return the field in `planes` of the first axis, (p, Y, Z), or its derivative along the axis `by` per mm."""
-        first, second, third = (
-            self.slopes[axis] if axis == by else basis for axis, basis in enumerate(self.bases)
-        )
+        first, second, third = (self.slopes[axis] if axis == by else basis for axis, basis in enumerate(self.bases))
         along_first = np.tensordot(first[planes], self.control, axes=1)
         field: Float64 = np.matmul(second, along_first) @ third.T
         return field

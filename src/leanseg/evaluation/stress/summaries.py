@@ -1,7 +1,7 @@
 """What the scores of a stress test say: curves with intervals, drops that are compared case by case, and groups.
 
-Cases are the unit of every interval (`leanseg.evaluation.statistics`), and the drop of a case is its Dice on the scan as
-it is minus that under stress. So packages that differ to begin with are compared by what they lose.
+Cases are the unit of every interval (`leanseg.evaluation.statistics`), and the drop of a case is its Dice on the scan
+as it is minus that under stress. So packages that differ to begin with are compared by what they lose.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from leanseg.evaluation.stress.catalogue import Stress
 from leanseg.evaluation.stress.participants import Group
 
 Float64 = NDArray[np.float64]
-MEAN = "mean"  # over the classes that are counted in a case
+MEAN = "foreground_mean"  # over the classes that are counted in a case
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +40,12 @@ class Measured:
         return _part(self.dice[package, stress], self.targets, target)
 
     def drop(self, package: str, stress: str, target: str = MEAN) -> Float64:
-        """Return what Dice loses against level 0: (cases, levels + 1); the last column is the mean over the levels."""
-        dice = self.of(package, stress, target)
-        lost = dice[:, :1] - dice[:, 1:]
+        """Return what Dice loses against level 0: (cases, levels + 1); the last column is the mean over the levels.
+
+        The mean over targets is that of their drops: those that are counted both times.
+        """
+        dice = self.dice[package, stress]
+        lost = _part(dice[:, :1] - dice[:, 1:], self.targets, target)
         return np.column_stack([lost, lost.mean(axis=1)])
 
     def names(self) -> tuple[str, ...]:
@@ -71,6 +74,28 @@ class GroupSummary:
     untouched: Summary
     drops: dict[str, Summary]
     drop: Summary
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a stress costs a package: Dice of scans as they are and at the last level, and the mean drop over levels."""
+
+    stress: Stress
+    package: str
+    untouched: Summary
+    last: Summary
+    drop: Summary
+
+
+def costs(measured: Measured, seed: int) -> list[Cost]:
+    """Return what every stress costs every package, by the mean over targets."""
+    found = []
+    for stress, package in itertools.product(measured.stresses, measured.packages):
+        dice = measured.of(package, stress.name)
+        drop = measured.drop(package, stress.name)
+        columns = np.column_stack([dice[:, 0], dice[:, -1], drop[:, -1]])
+        found.append(Cost(stress, package, *summarise(columns, seed=seed)))
+    return found
 
 
 def curve(measured: Measured, package: str, stress: str, target: str, seed: int) -> list[Summary]:
