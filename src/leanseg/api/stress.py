@@ -34,7 +34,7 @@ def stress(
 
     stress: names or families of what is done to the scans, all by default. levels: how many severities of each.
     cases: at most so many, drawn by `seed`. participants: a participants.tsv whose columns group the cases. overwrite:
-    replace an earlier stress test. What is computed is kept beside `out` until all is: the same call goes on from there.
+    replace an earlier stress test. What is computed is kept beside `out` until all is: the same call goes on there.
     Cases that fail are in the result's `failures`. Raises InputErrors; torch is not imported.
     """
     for option, count in (("--levels", levels), ("--cases", cases)):

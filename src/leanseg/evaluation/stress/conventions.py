@@ -31,8 +31,8 @@ CONVENTIONS = {
     ),
     "deformation": "a smooth one without folds, its largest displacement as given; the reference is deformed alike",
     "field_of_view": (
-        "a box is kept, placed at random; only what lies in it is judged, so that a class that is cut away altogether is"
-        " not counted, and 0 where it is found all the same"
+        "a box is kept, placed at random; only what lies in it is judged, so that a class that is cut away altogether"
+        " is not counted, and 0 where it is found all the same"
     ),
     "drop": (
         "Dice on the scan as it is minus Dice under stress, case by case; over classes: the mean of the drops of those"

@@ -78,7 +78,7 @@ def draw_curves(rows: Sequence[Sequence[Panel]], stem: Path, *, axis: str = "Dic
 
 
 def _legend_lines(packages: Sequence[str], columns: int) -> int:
-    """Return how many lines the names of `packages` take above `columns` panels; each has the room of one and a half."""
+    """Return how many lines the names of `packages` take above `columns` panels."""
     return math.ceil((len(packages) + 1) / max(1, _names_in_a_line(columns)))
 
 
