@@ -21,6 +21,12 @@ def shaded(seed):
     return np.select([labels == 5, labels == 2], [2.0, 0.5], -1.0).astype(np.float32), labels
 
 
+@pytest.fixture(name="shaded")
+def shaded_fixture():
+    """The function of that name."""
+    return shaded
+
+
 @pytest.fixture
 def make_data(tmp_path, save_scan):
     """A function that writes a data set in the layout of the Decathlon and opens it."""

@@ -91,9 +91,7 @@ def test_noise_in_ct_is_gaussian_and_in_mr_rician():
     assert mr.min() >= 0
 
 
-@pytest.mark.parametrize(
-    ("name", "axis"), [("sagittal_slices", 1), ("coronal_slices", 0), ("axial_slices", 2)]
-)
+@pytest.mark.parametrize(("name", "axis"), [("sagittal_slices", 1), ("coronal_slices", 0), ("axial_slices", 2)])
 def test_slices_are_thick_along_their_side_of_the_body(name, axis):
     """The first axis of the affine above grows to anterior, the second to the left, the third upwards."""
     stress = STRESSES[NAMES.index(name)]

@@ -17,7 +17,9 @@ def write(path, rows):
 def table(tmp_path):
     sexes = ("F", "M", "F", "n/a", "M", "F")
     rows = [(f"sub-{number:02d}", age, sex, "one") for number, (age, sex) in enumerate(zip(AGES, sexes, strict=True))]
-    return write(tmp_path / "participants.tsv", [("participant_id", "age", "sex", "site"), *rows, ("sub-99", 1, "F", "x")])
+    return write(
+        tmp_path / "participants.tsv", [("participant_id", "age", "sex", "site"), *rows, ("sub-99", 1, "F", "x")]
+    )
 
 
 def grouped(groups, column):
@@ -53,7 +55,9 @@ def test_few_different_numbers_are_groups_of_their_own(tmp_path):
 
 def test_a_column_of_names_makes_no_groups(tmp_path):
     cases = [Case(f"case{number}", ()) for number in range(20)]
-    table = write(tmp_path / "p.tsv", [("participant_id", "initials"), *((case.name, f"x{case.name}") for case in cases)])
+    table = write(
+        tmp_path / "p.tsv", [("participant_id", "initials"), *((case.name, f"x{case.name}") for case in cases)]
+    )
     assert read_groups(table, cases) == ()
 
 
