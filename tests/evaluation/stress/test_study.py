@@ -262,21 +262,6 @@ def test_what_is_judged_is_never_replaced(package, data, tmp_path):
         stress_test([package], open_dataset(out / "data"), out, QUICK, overwrite=True)
 
 
-def test_memory_holds_one_changed_scan_whatever_the_number_of_levels(package, data, tmp_path):
-    import tracemalloc
-
-    def peak(levels):
-        out = tmp_path / f"levels{levels}"
-        tracemalloc.start()
-        stress_test([package], data, out, Question(stresses=("motion",), levels=levels, cases=1))
-        most = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return most
-
-    peak(1)  # what is imported once
-    assert peak(12) < peak(1) + 12 * 2 * 12**3
-
-
 def test_torch_is_not_imported(package, data, tmp_path):
     code = (
         "import sys; from pathlib import Path; import leanseg; "

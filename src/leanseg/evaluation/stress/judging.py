@@ -1,6 +1,5 @@
 """One package and one case under every stress: what is predicted in memory, and how good it is."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,9 +103,3 @@ class Judge:
         targets = self.dataset.targets
         found = dice(labels, reference, list(targets.values()), self.dataset.ignore)
         return dict(zip(targets, map(float, found), strict=True))
-
-
-def mean_dice(by_class: dict[str, float]) -> float:
-    """Return the mean over the classes that are counted; NaN where none is."""
-    counted = [value for value in by_class.values() if math.isfinite(value)]
-    return math.fsum(counted) / len(counted) if counted else math.nan

@@ -83,7 +83,7 @@ def _stamp(path: Path) -> list[Any]:
     try:
         stat = path.stat()
     except OSError:
-        return [str(path), None, None]
+        return [encodable(str(path)), None, None]
     return [encodable(str(path)), stat.st_size, stat.st_mtime_ns]
 
 
