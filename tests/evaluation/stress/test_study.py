@@ -9,7 +9,7 @@ import pytest
 from leanseg.datasets import open_dataset
 from leanseg.evaluation.overlap import dice
 from leanseg.evaluation.report import OutputHoldsInputError
-from leanseg.evaluation.stress import STRESSES, Question, stress_test
+from leanseg.evaluation.stress import STRESSES, Question, stress_test, study
 from leanseg.evaluation.stress.measuring import NoCaseReadError
 from leanseg.evaluation.stress.study import NotAStressTestError
 from leanseg.inference import Predictor
@@ -50,6 +50,18 @@ class StopAfter(Progress):
             yield item
 
 
+@pytest.fixture(autouse=True)
+def pictures(monkeypatch, request):
+    """Pictures are drawn for the test that looks at them; for others they would take most of the time."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(study, "draw_pictures", lambda _, folder: (folder / "curves.svg").write_text("<svg/>"))
+
+
+@pytest.fixture
+def drawn():
+    """Asks for pictures."""
+
+
 def rows_of(out):
     with (out / "stress.csv").open(newline="") as file:
         return {
@@ -67,7 +79,7 @@ def predictions(monkeypatch):
     return counted
 
 
-def test_the_report_holds_curves_tables_and_a_page(package, other, data, tmp_path):
+def test_the_report_holds_curves_tables_and_a_page(package, other, data, tmp_path, drawn):
     found = stress_test([package, other], data, tmp_path / "out", QUICK)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         *("classes.png", "classes.svg", "curves.png", "curves.svg", "report.html", "stress.csv", "stress.json")
@@ -207,7 +219,7 @@ def test_one_case_has_no_interval_and_says_so(package, data, tmp_path):
 def test_with_few_cases_nothing_is_claimed_and_with_enough_it_is(package, other, make_data, tmp_path):
     question = Question(stresses=("noise",), levels=2)
     few = stress_test([package, other], make_data(), tmp_path / "few", question)
-    many = stress_test([package, other], make_data("many", cases=10), tmp_path / "many", question)
+    many = stress_test([package, other], make_data("ten", cases=10), tmp_path / "many", question)
     assert few.claims == []
     (claim,) = many.claims
     assert claim.startswith("Noise: ")
@@ -265,7 +277,8 @@ def test_what_is_judged_is_never_replaced(package, data, tmp_path):
 def test_torch_is_not_imported(package, data, tmp_path):
     code = (
         "import sys; from pathlib import Path; import leanseg; "
-        f"leanseg.stress({str(package)!r}, {str(data.root)!r}, {str(tmp_path / 'out')!r}, levels=1, cases=1); "
+        f"leanseg.stress({str(package)!r}, {str(data.root)!r}, {str(tmp_path / 'out')!r}, levels=1, cases=1, "
+        "stress=['noise', 'motion', 'deformation']); "
         "print({'torch', 'monai', 'onnx', 'pytorch_lightning'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
