@@ -49,7 +49,7 @@ def stress(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge trained models on scans that are made worse, step by step.
+    """Judge trained models on scans that are made ever worse.
 
     Noise, gamma, bias field, thick slices, motion, deformation and a cut field of view: Dice against severity, as
     curves of all packages in one picture, with 95 % intervals. A run is judged on its validation cases. The report is
