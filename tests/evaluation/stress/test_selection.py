@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -93,3 +94,8 @@ def test_fewer_cases_are_among_more_and_the_seed_draws_them(package, make_data):
     assert drawn[1] != set(selected([package], data, limit=3, seed=1)[0])
     assert len(selected([package], data, limit=30)[0]) == 9
     assert "3 of these 9 cases" in selected([package], data, limit=3)[1].how
+
+
+def test_a_data_set_without_labels_is_refused(package, data):
+    with pytest.raises(NoSuchCasesError):
+        selected([package], dataclasses.replace(data, cases=()))

@@ -12,9 +12,9 @@ from leanseg.datasets import Case, Dataset
 from leanseg.errors import InputError
 from leanseg.evaluation.stress.catalogue import Stress
 from leanseg.evaluation.stress.contestants import Contestant
+from leanseg.evaluation.stress.findings import Failure
 from leanseg.evaluation.stress.judging import Judge, Score, read_case
 from leanseg.evaluation.stress.kept import Kept
-from leanseg.evaluation.stress.record import Failure
 from leanseg.evaluation.stress.summaries import Measured
 from leanseg.inference import Predictor, open_engine
 from leanseg.progress import Progress

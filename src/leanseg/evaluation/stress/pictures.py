@@ -7,7 +7,7 @@ import numpy as np
 
 from leanseg.evaluation.stress.catalogue import Stress
 from leanseg.evaluation.stress.curves import Panel, draw_curves
-from leanseg.evaluation.stress.record import Findings
+from leanseg.evaluation.stress.findings import Findings
 from leanseg.evaluation.stress.summaries import MEAN, Measured, attainable, curve
 
 _MOST_CLASSES = 8  # rows of the picture by class; of more those that end lowest

@@ -4,19 +4,17 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from leanseg import __version__
-from leanseg.datasets import Dataset
 from leanseg.evaluation.statistics import Summary
 from leanseg.evaluation.stress.contestants import Contestant
 from leanseg.evaluation.stress.conventions import CONVENTIONS
-from leanseg.evaluation.stress.selection import Selection
+from leanseg.evaluation.stress.findings import Findings
+from leanseg.evaluation.stress.sentences import cautions, claims
 from leanseg.evaluation.stress.summaries import (
-    Cost,
     Difference,
     GroupSummary,
     Measured,
@@ -24,32 +22,6 @@ from leanseg.evaluation.stress.summaries import (
     curve,
 )
 from leanseg.storage import encodable, write_text
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A case that could not be judged (package and stress are empty then), or a prediction that failed, and why."""
-
-    case: str
-    reason: str
-    package: str = ""
-    stress: str = ""
-    severity: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Findings:
-    """Everything that a stress test has found."""
-
-    dataset: Dataset
-    contestants: Sequence[Contestant]
-    selection: Selection
-    measured: Measured
-    costs: Sequence[Cost]
-    differences: Sequence[Difference]
-    groups: Sequence[GroupSummary]
-    failures: Sequence[Failure]
-    seed: int
 
 
 def record_of(findings: Findings) -> dict[str, Any]:
@@ -61,7 +33,8 @@ def record_of(findings: Findings) -> dict[str, Any]:
         "seed": findings.seed,
         "cases": list(measured.cases),
         "chosen": findings.selection.how,
-        "cautions": list(findings.selection.cautions),
+        "claims": claims(findings),
+        "cautions": cautions(findings),
         "classes": {name: list(values) for name, values in findings.dataset.targets.items()},
         "packages": {one.name: _package(one) for one in findings.contestants},
         "stresses": {

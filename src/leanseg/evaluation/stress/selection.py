@@ -42,7 +42,7 @@ class NoSplitsNamedError(InputError):
 
 
 class NoSuchCasesError(InputError):
-    """The splits have no such fold, or no test cases."""
+    """The splits have no such fold or no test cases, or nothing is labelled."""
 
     def __init__(self, reason: str, fix: str) -> None:
         super().__init__(what=reason, why="these are the cases to judge on", fix=fix)
@@ -73,6 +73,8 @@ def choose_cases(
     if limit is not None and limit < len(names):
         how = f"{how.removesuffix('.')}: {limit} of these {len(names)} cases, drawn at random with the seed {seed}."
         names = sorted(names, key=lambda name: _drawn(name, seed))[:limit]
+    if not names:
+        raise NoSuchCasesError(f"{dataset.root}: has no labelled case", "name a data set with label maps")
     wanted = set(names)
     cases = tuple(case for case in dataset.cases if case.name in wanted)
     return Selection(cases, how, tuple(_cautions(contestants, wanted)))

@@ -11,14 +11,16 @@ from leanseg.errors import InputError, refused_by_system
 from leanseg.evaluation.report import OutputHoldsInputError
 from leanseg.evaluation.stress.catalogue import chosen
 from leanseg.evaluation.stress.contestants import open_contestants
+from leanseg.evaluation.stress.findings import Failure, Findings
 from leanseg.evaluation.stress.judging import is_ct
 from leanseg.evaluation.stress.kept import drop_kept
 from leanseg.evaluation.stress.measuring import Measurement
-from leanseg.evaluation.stress.page import cautions, claims, write_page
+from leanseg.evaluation.stress.page import write_page
 from leanseg.evaluation.stress.participants import read_groups
 from leanseg.evaluation.stress.pictures import draw_pictures
-from leanseg.evaluation.stress.record import Failure, Findings, record_of, write_csv
+from leanseg.evaluation.stress.record import record_of, write_csv
 from leanseg.evaluation.stress.selection import choose_cases
+from leanseg.evaluation.stress.sentences import cautions, claims
 from leanseg.evaluation.stress.summaries import by_group, costs, differences
 from leanseg.progress import Progress
 from leanseg.storage import encodable, refuse_if_used, whole_folder, write_json
