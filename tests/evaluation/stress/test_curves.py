@@ -39,11 +39,15 @@ def test_names_are_no_formulas_and_may_be_in_any_letters(tmp_path):
     assert (tmp_path / "curves.png").is_file()
 
 
-def test_each_row_of_classes_keeps_its_panels(tmp_path):
-    rows = [[panel(stress, ["a"], label=label) for stress in STRESSES] for label in ("grey", "white")]
-    draw_curves(rows, tmp_path / "classes")
-    with Image.open(tmp_path / "classes.png") as picture:
-        assert picture.width > 3 * picture.height
+def test_many_stresses_and_classes_are_broken_into_blocks_of_one_width(tmp_path):
+    for name, labels in (("one", ["grey"]), ("two", ["grey", "white"])):
+        draw_curves([[panel(stress, ["a"], label=label) for stress in STRESSES] for label in labels], tmp_path / name)
+    sizes = []
+    for name in ("one", "two"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            sizes.append(picture.size)
+    assert sizes[0][0] == sizes[1][0] < 10 * 200  # inches at 200 dots
+    assert sizes[1][1] > 1.6 * sizes[0][1]
 
 
 def test_curves_that_count_nowhere_are_left_empty(tmp_path):

@@ -28,7 +28,7 @@ _INK, _FAINT, _RULE = "#1c2127", "#59626c", "#dfe2e1"
 _TEXT = 8.0  # points: what journals print at least
 _MOST_COLUMNS = 5
 _WIDTH, _HEIGHT = 1.62, 1.36  # of a panel, inches
-_LEFT, _RIGHT, _TOP, _BELOW, _GAP_X, _GAP_Y = 0.52, 0.12, 0.28, 0.46, 0.2, 0.68
+_LEFT, _RIGHT, _TOP, _BELOW, _GAP_X, _GAP_Y, _GAP_BLOCKS = 0.52, 0.12, 0.28, 0.46, 0.2, 0.3, 0.76
 _LEGEND = 0.24
 _NAMED = 40  # letters of a name that fit
 
@@ -48,28 +48,38 @@ class Panel:
 
 
 def draw_curves(rows: Sequence[Sequence[Panel]], stem: Path, *, axis: str = "Dice") -> None:
-    """Write `rows` of panels as pictures <stem>.svg and <stem>.png. axis: what the heights are.
+    """Write `rows` of panels, all of the same stresses, as pictures <stem>.svg and <stem>.png.
 
-    A single row of more than five panels is broken into rows of equal length.
+    axis: what the heights are. More than five stresses are broken into blocks of equal width, which have all rows each.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    single = len(rows) == 1
-    if single:
-        panels = rows[0]
-        columns = math.ceil(len(panels) / math.ceil(len(panels) / _MOST_COLUMNS))
-        rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
+    count = len(rows[0])
+    columns = math.ceil(count / math.ceil(count / _MOST_COLUMNS))
     packages = list(rows[0][0].lines)
-    figure, grid = _grid(len(rows), max(map(len, rows)), _legend_lines(packages, max(map(len, rows))))
+    legend = math.ceil((len(packages) + 1) / _names_in_a_line(columns))
+    width = _LEFT + columns * _WIDTH + (columns - 1) * _GAP_X + _RIGHT
+    head = 0.1 + _LEGEND * legend + _TOP
+    blocks = math.ceil(count / columns)
+    of_block = len(rows) * _HEIGHT + (len(rows) - 1) * _GAP_Y
+    figure = Figure(figsize=(width, head + blocks * of_block + (blocks - 1) * _GAP_BLOCKS + _BELOW), facecolor="white")
     FigureCanvasAgg(figure)
     floor = _floor([panel for row in rows for panel in row])
-    for row, places in zip(rows, grid, strict=True):
-        for column, (panel, axes) in enumerate(zip(row, places, strict=False)):
-            _draw(axes, panel, floor, first=column == 0, axis=panel.label or axis)
-        for axes in places[len(row) :]:
-            axes.remove()
-    _add_legend(figure, packages, with_limit=any(_is_limited(panel) for row in rows for panel in row))
+    for block in range(blocks):
+        for number, row in enumerate(rows):
+            top = head + block * (of_block + _GAP_BLOCKS) + number * (_HEIGHT + _GAP_Y)
+            for column, panel in enumerate(row[block * columns : (block + 1) * columns]):
+                axes = _axes(figure, _LEFT + column * (_WIDTH + _GAP_X), top)
+                _draw(axes, panel, floor)
+                if column == 0:
+                    _write_heights(axes, f"{axis}, {panel.label}" if panel.label else axis)
+                if number == 0:
+                    axes.set_title(panel.stress.title, fontsize=_TEXT + 0.5, loc="left", color=_INK, weight="bold")
+                if number == len(rows) - 1:
+                    axes.set_xlabel(panel.stress.unit, fontsize=_TEXT - 0.5, color=_FAINT, labelpad=2)
+    _add_legend(figure, packages, columns, with_limit=any(_is_limited(panel) for row in rows for panel in row))
     with warnings.catch_warnings(), rc_context({"svg.hashsalt": "leanseg", "svg.fonttype": "path"}):
         # A name in letters that the font lacks shows boxes, and is whole in the page and in stress.json.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
@@ -77,41 +87,18 @@ def draw_curves(rows: Sequence[Sequence[Panel]], stem: Path, *, axis: str = "Dic
         figure.savefig(stem.with_suffix(".png"), dpi=200)
 
 
-def _legend_lines(packages: Sequence[str], columns: int) -> int:
-    """Return how many lines the names of `packages` take above `columns` panels."""
-    return math.ceil((len(packages) + 1) / max(1, _names_in_a_line(columns)))
-
-
 def _names_in_a_line(columns: int) -> int:
+    """Return how many names of a legend stand side by side over `columns` panels."""
     return max(1, int(columns / 1.5))
 
 
-def _grid(rows: int, columns: int, legend: int) -> tuple["Figure", list[list["Axes"]]]:
-    """Return a figure and its axes by row; `legend` lines of names have room above them."""
-    from matplotlib.figure import Figure
-
-    head = 0.12 + _LEGEND * legend
-    width = _LEFT + columns * _WIDTH + (columns - 1) * _GAP_X + _RIGHT
-    height = head + _TOP + rows * _HEIGHT + (rows - 1) * _GAP_Y + _BELOW
-    figure = Figure(figsize=(width, height), facecolor="white")
-    grid = [
-        [
-            figure.add_axes(
-                (
-                    (_LEFT + column * (_WIDTH + _GAP_X)) / width,
-                    1 - (head + _TOP + row * (_HEIGHT + _GAP_Y) + _HEIGHT) / height,
-                    _WIDTH / width,
-                    _HEIGHT / height,
-                )
-            )
-            for column in range(columns)
-        ]
-        for row in range(rows)
-    ]
-    return figure, grid
+def _axes(figure: "Figure", left: float, top: float) -> "Axes":
+    """Return the axes of a panel that begins at `left` and `top` of the figure, in inches."""
+    width, height = figure.get_size_inches()
+    return figure.add_axes((left / width, 1 - (top + _HEIGHT) / height, _WIDTH / width, _HEIGHT / height))
 
 
-def _draw(axes: "Axes", panel: Panel, floor: float, *, first: bool, axis: str) -> None:
+def _draw(axes: "Axes", panel: Panel, floor: float) -> None:
     severities = np.array(panel.severities)
     for number, summaries in enumerate(panel.lines.values()):
         _draw_line(axes, severities, summaries, number)
@@ -121,11 +108,7 @@ def _draw(axes: "Axes", panel: Panel, floor: float, *, first: bool, axis: str) -
     axes.set(xlim=(severities[0] - margin, severities[-1] + margin), ylim=(floor, 1.0))
     axes.set_xticks(list(severities), [f"{severity:.2g}" for severity in severities])
     ticks = [tick / 10 for tick in range(round(floor * 10), 11) if tick % 2 == 0]
-    axes.set_yticks(ticks, [f"{tick:.1f}" for tick in ticks] if first else [])
-    axes.set_title(panel.stress.title, fontsize=_TEXT + 0.5, loc="left", pad=4, color=_INK, fontweight="bold")
-    axes.set_xlabel(panel.stress.unit, fontsize=_TEXT - 0.5, color=_FAINT, labelpad=2)
-    if first:
-        _plain(axes.set_ylabel(_shortened(axis), fontsize=_TEXT, color=_INK, labelpad=3))
+    axes.set_yticks(ticks, [])
     axes.tick_params(length=2.5, width=0.6, pad=2, labelsize=_TEXT - 1, colors=_FAINT)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", color=_RULE, linewidth=0.6)
@@ -133,6 +116,13 @@ def _draw(axes: "Axes", panel: Panel, floor: float, *, first: bool, axis: str) -
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set(color=_FAINT, linewidth=0.6)
+
+
+def _write_heights(axes: "Axes", name: str) -> None:
+    """Write the numbers of the heights, and what they are, beside the first panel of a row."""
+    ticks = axes.get_yticks()
+    axes.set_yticks(ticks, [f"{tick:.1f}" for tick in ticks])
+    _plain(axes.set_ylabel(_shortened(name), fontsize=_TEXT, color=_INK, labelpad=3))
 
 
 def _draw_line(axes: "Axes", severities: NDArray[np.float64], summaries: Sequence[Summary], number: int) -> None:
@@ -154,7 +144,7 @@ def _draw_line(axes: "Axes", severities: NDArray[np.float64], summaries: Sequenc
     )
 
 
-def _add_legend(figure: "Figure", packages: Sequence[str], *, with_limit: bool) -> None:
+def _add_legend(figure: "Figure", packages: Sequence[str], columns: int, *, with_limit: bool) -> None:
     from matplotlib.lines import Line2D
 
     handles = []
@@ -172,7 +162,7 @@ def _add_legend(figure: "Figure", packages: Sequence[str], *, with_limit: bool) 
         loc="upper left",
         bbox_to_anchor=((_LEFT - 0.02) / width, 1 - 0.05 / height),
         bbox_transform=figure.transFigure,
-        ncols=_names_in_a_line(max(1, round((width - _LEFT - _RIGHT) / (_WIDTH + _GAP_X)))),
+        ncols=_names_in_a_line(columns),
         frameon=False,
         fontsize=_TEXT,
         labelcolor=_INK,
