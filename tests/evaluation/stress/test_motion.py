@@ -18,7 +18,7 @@ def blob(shape=(16, 15, 9)):
 @pytest.mark.parametrize("seed", range(4))
 def test_every_pose_is_shifted_and_turned_by_exactly_what_is_said(seed):
     motion = draw_motion(3.0, 5.0, rng(seed))
-    assert len(motion.poses) == 6
+    assert len(motion.poses) == 8
     for pose in motion.poses:
         assert np.linalg.norm(pose.shift) == pytest.approx(3)
         assert np.degrees(Rotation.from_matrix(pose.rotation).magnitude()) == pytest.approx(5)
@@ -46,8 +46,8 @@ def test_lines_of_k_space_come_from_the_pose_they_were_read_in(axis):
     spectra = [np.tensordot(matrix, np.moveaxis(copy, axis, 0), 1) for copy in (image, *copies(image, poses))]
     mixed = np.empty_like(spectra[0])
     for line in range(size):
-        part = int(np.floor(8 * (frequency[line] / size + 0.5)))
-        source = 0 if part in (3, 4) else 1 + [0, 1, 2, 5, 6, 7].index(part)
+        part = int(np.floor(8 * (frequency[line] / size + 0.5) + 0.5))
+        source = 0 if part == 4 else 1 + [0, 1, 2, 3, 5, 6, 7, 8].index(part)
         mixed[line] = spectra[source][line]
     expected = np.moveaxis(np.abs(np.tensordot(matrix.conj() / size, mixed, 1)), 0, axis)
     found = with_motion(image, (1.0, 1.0, 1.0), Motion(axis, poses))

@@ -208,7 +208,7 @@ def _slices(plane: str, sides: str) -> Stress:
 
 
 STRESSES = (
-    Stress("noise", "noise", "Noise", "noise sd, share of intensity range", 0.0, 0.2, _noise),
+    Stress("noise", "noise", "Noise", "sd, share of intensity range", 0.0, 0.2, _noise),
     Stress("darker", "gamma", "Gamma, darker", "exponent", 1.0, 3.0, _gamma, geometric=True, of_mr=True),
     Stress("brighter", "gamma", "Gamma, brighter", "exponent", 1.0, 1 / 3, _gamma, geometric=True, of_mr=True),
     Stress("bias", "bias", "Bias field", "amplitude", 0.0, 0.6, _bias, of_mr=True),
@@ -217,5 +217,5 @@ STRESSES = (
     _slices("axial", "IS"),
     Stress("motion", "motion", "Motion", "shift, mm, and turn, degrees", 0.0, 8.0, _motion),
     Stress("deformation", "deformation", "Deformation", "largest displacement, mm", 0.0, 6.0, _deformation),
-    Stress("field_of_view", "field_of_view", "Cut field of view", "share of volume cut away", 0.0, 0.8, _field_of_view),
+    Stress("field_of_view", "field_of_view", "Cut field of view", "share of volume cut away", 0.0, 0.6, _field_of_view),
 )

@@ -27,7 +27,7 @@ CONVENTIONS = {
     ),
     "motion": (
         "parts of k-space come from copies that are shifted by that many mm and turned by that many degrees; the middle"
-        " quarter of the lines is read at rest"
+        " eighth of the lines is read at rest"
     ),
     "deformation": "a smooth one without folds, its largest displacement as given; the reference is deformed alike",
     "field_of_view": (

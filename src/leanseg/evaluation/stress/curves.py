@@ -50,7 +50,8 @@ class Panel:
 def draw_curves(rows: Sequence[Sequence[Panel]], stem: Path, *, axis: str = "Dice") -> None:
     """Write `rows` of panels, all of the same stresses, as pictures <stem>.svg and <stem>.png.
 
-    axis: what the heights are. More than five stresses are broken into blocks of equal width, which have all rows each.
+    axis: what the heights are. More than five stresses are broken into blocks of equal width, each with all rows and
+    with a scale of heights of its own.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -66,11 +67,12 @@ def draw_curves(rows: Sequence[Sequence[Panel]], stem: Path, *, axis: str = "Dic
     of_block = len(rows) * _HEIGHT + (len(rows) - 1) * _GAP_Y
     figure = Figure(figsize=(width, head + blocks * of_block + (blocks - 1) * _GAP_BLOCKS + _BELOW), facecolor="white")
     FigureCanvasAgg(figure)
-    floor = _floor([panel for row in rows for panel in row])
     for block in range(blocks):
+        of_this = slice(block * columns, (block + 1) * columns)
+        floor = _floor([panel for row in rows for panel in row[of_this]])
         for number, row in enumerate(rows):
             top = head + block * (of_block + _GAP_BLOCKS) + number * (_HEIGHT + _GAP_Y)
-            for column, panel in enumerate(row[block * columns : (block + 1) * columns]):
+            for column, panel in enumerate(row[of_this]):
                 axes = _axes(figure, _LEFT + column * (_WIDTH + _GAP_X), top)
                 _draw(axes, panel, floor)
                 if column == 0:
@@ -104,10 +106,17 @@ def _draw(axes: "Axes", panel: Panel, floor: float) -> None:
         _draw_line(axes, severities, summaries, number)
     if _is_limited(panel):
         axes.plot(severities, panel.attainable, color=_FAINT, linewidth=0.9, linestyle=(0, (1, 1.6)), zorder=2)
-    margin = 0.05 * (severities[-1] - severities[0])
-    axes.set(xlim=(severities[0] - margin, severities[-1] + margin), ylim=(floor, 1.0))
+    if panel.stress.geometric:
+        axes.set_xscale("log")
+        axes.minorticks_off()
+        margin = (severities[-1] / severities[0]) ** 0.05
+        axes.set_xlim(severities[0] / margin, severities[-1] * margin)
+    else:
+        margin = 0.05 * (severities[-1] - severities[0])
+        axes.set_xlim(severities[0] - margin, severities[-1] + margin)
+    axes.set_ylim(floor, 1.0)
     axes.set_xticks(list(severities), [f"{severity:.2g}" for severity in severities])
-    ticks = [tick / 10 for tick in range(round(floor * 10), 11) if tick % 2 == 0]
+    ticks = [tick / 10 for tick in range(round(floor * 10), 11, 1 if floor > 0.5 else 2)]
     axes.set_yticks(ticks, [])
     axes.tick_params(length=2.5, width=0.6, pad=2, labelsize=_TEXT - 1, colors=_FAINT)
     axes.tick_params(axis="y", length=0)

@@ -1,9 +1,9 @@
 """Motion while k-space was read: some of its lines belong to a scan that lay elsewhere.
 
 The idea is that of Shaw et al. (MRI k-space motion artefact augmentation, MIDL 2019): lines along one axis are read in
-order, and a part of them is taken from a moved copy. Here the quarter of lines around the centre, which holds most of
-the signal, is read at rest, so that the reference still lies where the anatomy does; each of the six other eighths
-is read in a pose of its own.
+order, and a part of them is taken from a moved copy. Here the eighth of lines around the centre, which holds most of
+the signal, is read at rest, so that the reference still lies where the anatomy does. Every other eighth, and the two
+halves at the ends, are read in poses of their own.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-_PARTS = 8
-_AT_REST = (3, 4)  # the parts next to the centre of k-space
+_EIGHTHS = 8
+_AT_REST = 4  # the part around the centre of k-space; parts 0 and 8 are half as wide as the others
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Motion:
 def draw_motion(millimetres: float, degrees: float, random: np.random.Generator) -> Motion:
     """Draw poses that are shifted by exactly `millimetres` and turned by exactly `degrees`, in random directions."""
     axis = int(random.integers(3))
-    poses = [_pose(millimetres, degrees, random) for _ in range(_PARTS - len(_AT_REST))]
+    poses = [_pose(millimetres, degrees, random) for _ in range(_EIGHTHS)]
     return Motion(axis, tuple(poses))
 
 
@@ -51,9 +51,9 @@ def with_motion(channel: Float32, spacing: Sequence[float], motion: Motion, zero
 
     signal = channel - np.float32(zero)
     lines = fft.fft(signal, axis=motion.axis)
-    # From 0 at the lowest frequency to 8 beyond the highest: the centre of k-space is the border of parts 3 and 4.
-    part = np.floor(_PARTS * (fft.fftfreq(channel.shape[motion.axis]) + 0.5))
-    moved = [number for number in range(_PARTS) if number not in _AT_REST]
+    # Frequencies from -1/2 to 1/2 are parts 0 to 8.
+    part = np.floor(_EIGHTHS * (fft.fftfreq(channel.shape[motion.axis]) + 0.5) + 0.5)
+    moved = [number for number in range(_EIGHTHS + 1) if number != _AT_REST]
     for number, pose in zip(moved, motion.poses, strict=True):
         read = np.flatnonzero(part == number)
         if read.size:
