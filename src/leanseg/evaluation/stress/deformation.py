@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Deformation:
         determinants: Float64 = np.linalg.det(jacobian)
         return determinants
 
-    def warped(self, image: NDArray[Any], *, order: int) -> NDArray[Any]:
+    def warped(self, image: NDArray[Any], *, order: Literal[0, 1]) -> NDArray[Any]:
         """Return `image` (X, Y, Z) with each voxel taken from where it looks; its dtype is kept.
 
         order: 1 interpolates linearly (scans), 0 takes the nearest voxel (label maps). Beyond the border the outermost
