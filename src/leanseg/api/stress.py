@@ -16,7 +16,7 @@ def stress(
     dataset: PathLike,
     out: PathLike,
     *,
-    stress: Sequence[str] | None = None,
+    stress: str | Sequence[str] | None = None,
     levels: int = 4,
     cases: int | None = None,
     splits: PathLike | None = None,
@@ -32,7 +32,7 @@ def stress(
     channels and classes. Judged are its validation cases where a package is a run; with `fold` those of that fold of
     the file `splits` (default: splits.json in the data set); with `splits` alone its test cases; else all.
 
-    stress: names or families of what is done to the scans, all by default. levels: how many severities of each.
+    stress: names or families of what is done to the scans, "noise,motion" or a list; all by default. levels: how many severities of each.
     cases: at most so many, drawn by `seed`. participants: a participants.tsv whose columns group the cases. overwrite:
     replace an earlier stress test. What is computed is kept beside `out` until all is: the same call goes on there.
     Cases that fail are in the result's `failures`. Raises InputErrors; torch is not imported.
@@ -41,7 +41,7 @@ def stress(
         require_one(option, count)
     paths = [packages] if isinstance(packages, str | os.PathLike) else list(packages)
     question = Question(
-        stresses=None if stress is None else tuple(stress),
+        stresses=None if stress is None else _names(stress),
         levels=levels,
         cases=cases,
         splits=path_or_none(splits),
@@ -57,3 +57,7 @@ def stress(
         overwrite=overwrite,
         progress=progress,
     )
+
+
+def _names(stress: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (stress.split(",") if isinstance(stress, str) else stress))

@@ -67,7 +67,7 @@ def stress(
             packages,
             dataset,
             out,
-            stress=None if stress is None else [name.strip() for name in stress.split(",") if name.strip()],
+            stress=stress,
             levels=levels,
             cases=cases,
             splits=splits,

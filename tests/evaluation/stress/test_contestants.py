@@ -20,6 +20,7 @@ from leanseg.inference.preprocessing import WrongChannelsError
         (["/runs/dense/package", "/runs/dynamic/package"], ["dense", "dynamic"]),
         (["/one/a", "/two/a", "/two/b"], ["one/a", "two/a", "two/b"]),
         (["/package"], ["package"]),
+        (["/runs/a", "/runs/a.zip"], ["/runs/a", "/runs/a.zip"]),
     ],
 )
 def test_a_name_is_as_short_as_tells_packages_apart(paths, names):

@@ -3,7 +3,7 @@ import pytest
 
 from leanseg.evaluation.stress.catalogue import STRESSES
 from leanseg.evaluation.stress.participants import Group
-from leanseg.evaluation.stress.summaries import MEAN, Measured, attainable, by_group, costs, curve, differences
+from leanseg.evaluation.stress.summaries import MEAN, Measured, attainable, by_group, costs, curves, differences
 
 NAN = np.nan
 NOISE = STRESSES[0]
@@ -19,9 +19,9 @@ def measured(**dice):
 
 def test_a_curve_is_the_mean_over_cases_of_the_mean_over_classes():
     found = measured(p=[[[1, 0.5], [0.8, NAN]], [[0.9, 0.7], [0.4, 0.2]]])
-    assert [one.mean for one in curve(found, "p", "noise", MEAN, 0)] == pytest.approx([0.775, 0.55])
-    assert [one.mean for one in curve(found, "p", "noise", "two", 0)] == pytest.approx([0.6, 0.2])
-    assert curve(found, "p", "noise", "two", 0)[1].n == 1
+    assert [one.mean for one in curves(found, 0)["p", "noise", MEAN]] == pytest.approx([0.775, 0.55])
+    assert [one.mean for one in curves(found, 0)["p", "noise", "two"]] == pytest.approx([0.6, 0.2])
+    assert curves(found, 0)["p", "noise", "two"][1].n == 1
 
 
 def test_a_drop_counts_classes_that_are_counted_both_times():
@@ -70,7 +70,7 @@ def test_groups_are_summed_up_on_their_own_and_forget_cases_that_were_not_judged
 
 def test_one_case_has_no_interval():
     found = measured(p=[[[0.9], [0.8]]])
-    assert np.isnan(curve(found, "p", "noise", MEAN, 0)[0].low)
+    assert np.isnan(curves(found, 0)["p", "noise", MEAN][0].low)
 
 
 def test_what_is_attainable_is_a_mean_over_cases():

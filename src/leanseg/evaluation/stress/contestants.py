@@ -78,12 +78,11 @@ def open_contestants(paths: Sequence[Path], dataset: Dataset) -> tuple[Contestan
 def distinct_names(paths: Sequence[Path]) -> list[str]:
     """Return a name for each of `paths`: the last part that says something, with those above it where two are alike."""
     parts = [_telling_parts(path) for path in paths]
-    depth = 1
-    while True:
+    for depth in range(1, max(map(len, parts)) + 1):
         names = ["/".join(each[-depth:]) for each in parts]
-        if len(set(names)) == len(names) or depth > max(map(len, parts)):
+        if len(set(names)) == len(names):
             return names
-        depth += 1
+    return [str(path) for path in paths]  # a folder and a .zip of one name
 
 
 def _telling_parts(path: Path) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from leanseg.datasets import Dataset
 from leanseg.evaluation.stress.contestants import Contestant
 from leanseg.evaluation.stress.selection import Selection
-from leanseg.evaluation.stress.summaries import Cost, Difference, GroupSummary, Measured
+from leanseg.evaluation.stress.summaries import Cost, Curves, Difference, GroupSummary, Measured
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Findings:
     contestants: Sequence[Contestant]
     selection: Selection
     measured: Measured
+    curves: Curves
     costs: Sequence[Cost]
     differences: Sequence[Difference]
     groups: Sequence[GroupSummary]

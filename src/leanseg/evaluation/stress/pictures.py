@@ -8,7 +8,7 @@ import numpy as np
 from leanseg.evaluation.stress.catalogue import Stress
 from leanseg.evaluation.stress.curves import Panel, draw_curves
 from leanseg.evaluation.stress.findings import Findings
-from leanseg.evaluation.stress.summaries import MEAN, Measured, attainable, curve
+from leanseg.evaluation.stress.summaries import MEAN, Measured, attainable
 
 _MOST_CLASSES = 8  # rows of the picture by class; of more those that end lowest
 
@@ -26,7 +26,7 @@ def draw_pictures(findings: Findings, folder: Path) -> None:
 
 def _panel(findings: Findings, stress: Stress, target: str) -> Panel:
     measured = findings.measured
-    lines = {package: curve(measured, package, stress.name, target, findings.seed) for package in measured.packages}
+    lines = {package: findings.curves[package, stress.name, target] for package in measured.packages}
     most = attainable(measured, stress.name, target)
     return Panel(stress, stress.severities(measured.levels), lines, most, "" if target == MEAN else target)
 

@@ -19,7 +19,6 @@ from leanseg.evaluation.stress.summaries import (
     GroupSummary,
     Measured,
     attainable,
-    curve,
 )
 from leanseg.storage import encodable, write_text
 
@@ -50,7 +49,7 @@ def record_of(findings: Findings) -> dict[str, Any]:
         "dice": {
             package: {
                 stress.name: {
-                    name: [_summary(one) for one in curve(measured, package, stress.name, name, findings.seed)]
+                    name: [_summary(one) for one in findings.curves[package, stress.name, name]]
                     for name in measured.names()
                 }
                 for stress in measured.stresses

@@ -43,7 +43,7 @@ class SmoothField:
         return field
 
 
-def slabs(shape: Shape, voxels: int = 1 << 20) -> list[slice]:
+def slabs(shape: Shape, voxels: int = 1 << 18) -> list[slice]:
     """Cut the first axis of `shape` into pieces of about `voxels` voxels."""
     planes = max(1, voxels // (shape[1] * shape[2]))
     return [slice(start, min(start + planes, shape[0])) for start in range(0, shape[0], planes)]

@@ -21,7 +21,7 @@ from leanseg.evaluation.stress.pictures import draw_pictures
 from leanseg.evaluation.stress.record import record_of, write_csv
 from leanseg.evaluation.stress.selection import choose_cases
 from leanseg.evaluation.stress.sentences import cautions, claims
-from leanseg.evaluation.stress.summaries import by_group, costs, differences
+from leanseg.evaluation.stress.summaries import by_group, costs, curves, differences
 from leanseg.progress import Progress
 from leanseg.storage import encodable, refuse_if_used, whole_folder, write_json
 
@@ -114,6 +114,7 @@ def stress_test(
         contestants=contestants,
         selection=selection,
         measured=measured,
+        curves=curves(measured, question.seed),
         costs=costs(measured, question.seed),
         differences=differences(measured, question.seed),
         groups=by_group(measured, groups, question.seed),

@@ -17,6 +17,7 @@ from leanseg.evaluation.stress.catalogue import Stress
 from leanseg.evaluation.stress.participants import Group
 
 Float64 = NDArray[np.float64]
+Curves = dict[tuple[str, str, str], list[Summary]]  # by package, stress and target; a summary per level
 MEAN = "foreground_mean"  # over the classes that are counted in a case
 
 
@@ -98,9 +99,14 @@ def costs(measured: Measured, seed: int) -> list[Cost]:
     return found
 
 
-def curve(measured: Measured, package: str, stress: str, target: str, seed: int) -> list[Summary]:
-    """Return the summary of each level, from 0."""
-    return summarise(measured.of(package, stress, target), seed=seed)
+def curves(measured: Measured, seed: int) -> Curves:
+    """Return the summaries of all levels, from 0, by package, stress and target."""
+    found = {}
+    for package, stress in itertools.product(measured.packages, measured.stresses):
+        dice = [measured.of(package, stress.name, target) for target in measured.names()]
+        for target, summaries in zip(measured.names(), _summarised(dice, seed), strict=True):
+            found[package, stress.name, target] = summaries
+    return found
 
 
 def attainable(measured: Measured, stress: str, target: str) -> Float64:
@@ -111,10 +117,12 @@ def attainable(measured: Measured, stress: str, target: str) -> Float64:
 def differences(measured: Measured, seed: int) -> list[Difference]:
     """Compare every two packages under every stress."""
     found = []
-    for first, second in itertools.combinations(measured.packages, 2):
-        for stress, target in itertools.product(measured.stresses, measured.names()):
-            lost = measured.drop(first, stress.name, target) - measured.drop(second, stress.name, target)
-            *levels, mean = summarise(lost, seed=seed)
+    for (first, second), stress in itertools.product(itertools.combinations(measured.packages, 2), measured.stresses):
+        lost = [
+            measured.drop(first, stress.name, target) - measured.drop(second, stress.name, target)
+            for target in measured.names()
+        ]
+        for target, (*levels, mean) in zip(measured.names(), _summarised(lost, seed), strict=True):
             found.append(Difference(first, second, stress.name, target, tuple(levels), mean))
     return found
 
@@ -130,6 +138,12 @@ def by_group(measured: Measured, groups: Sequence[Group], seed: int) -> list[Gro
         first, overall, *each = summarise(np.column_stack([untouched, _mean(lost, axis=1), lost]), seed=seed)
         found.append(GroupSummary(package, group, first, dict(zip(names, each, strict=True)), overall))
     return found
+
+
+def _summarised(tables: Sequence[Float64], seed: int) -> list[list[Summary]]:
+    """Return the summaries of the columns of each table (cases, columns); cases are drawn once for all of them."""
+    columns = iter(summarise(np.column_stack(tables), seed=seed))
+    return [list(itertools.islice(columns, table.shape[1])) for table in tables]
 
 
 def _part(scores: Float64, targets: Sequence[str], target: str) -> Float64:
