@@ -32,9 +32,9 @@ def stress(
     channels and classes. Judged are its validation cases where a package is a run; with `fold` those of that fold of
     the file `splits` (default: splits.json in the data set); with `splits` alone its test cases; else all.
 
-    stress: names or families of what is done to the scans, "noise,motion" or a list; all by default. levels: how many severities of each.
-    cases: at most so many, drawn by `seed`. participants: a participants.tsv whose columns group the cases. overwrite:
-    replace an earlier stress test. What is computed is kept beside `out` until all is: the same call goes on there.
+    stress: what is done to the scans, a list of names or "noise,motion"; all by default. levels: how many severities of
+    each. cases: at most so many, drawn by `seed`. participants: a participants.tsv whose columns group the cases.
+    overwrite: replace an earlier stress test. What is computed is kept beside `out` until all is: the same call goes on.
     Cases that fail are in the result's `failures`. Raises InputErrors; torch is not imported.
     """
     for option, count in (("--levels", levels), ("--cases", cases)):

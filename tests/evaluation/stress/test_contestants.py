@@ -4,6 +4,7 @@ import pytest
 
 from leanseg.datasets.documents import DocumentError
 from leanseg.evaluation.stress.contestants import (
+    NoPackageError,
     OtherChannelsError,
     OtherClassesError,
     SamePackageError,
@@ -25,6 +26,11 @@ from leanseg.inference.preprocessing import WrongChannelsError
 )
 def test_a_name_is_as_short_as_tells_packages_apart(paths, names):
     assert distinct_names([Path(path) for path in paths]) == names
+
+
+def test_no_package_is_refused(data):
+    with pytest.raises(NoPackageError):
+        open_contestants([], data)
 
 
 def test_the_same_model_twice_is_refused(package, data):

@@ -22,6 +22,15 @@ class Contestant:
     fold: Fold | None
 
 
+class NoPackageError(InputError):
+    """Not one package was named."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            what="no package is named", why="there is nothing to judge", fix="name a run, a package folder or a .zip"
+        )
+
+
 class SamePackageError(InputError):
     """One package was named twice."""
 
@@ -58,9 +67,11 @@ class OtherClassesError(InputError):
 def open_contestants(paths: Sequence[Path], dataset: Dataset) -> tuple[Contestant, ...]:
     """Open the packages at `paths`: runs, package folders, or .zip files of leanseg pack.
 
-    Raises what `Package.read` does, SamePackageError, WrongChannelsError, OtherChannelsError, OtherClassesError, and
+    Raises NoPackageError, what `Package.read` does, SamePackageError, WrongChannelsError, OtherChannelsError, OtherClassesError, and
     DocumentError for a run's splits.json that does not belong to `dataset` although it names cases of it.
     """
+    if not paths:
+        raise NoPackageError
     packages = [Package.read(path) for path in paths]
     seen: dict[str, Path] = {}
     for path, package in zip(paths, packages, strict=True):
