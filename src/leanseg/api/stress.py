@@ -34,8 +34,8 @@ def stress(
 
     stress: what is done to the scans, a list of names or "noise,motion"; all by default. levels: how many severities of
     each. cases: at most so many, drawn by `seed`. participants: a participants.tsv whose columns group the cases.
-    overwrite: replace an earlier stress test. What is computed is kept beside `out` until all is: the same call goes on.
-    Cases that fail are in the result's `failures`. Raises InputErrors; torch is not imported.
+    overwrite: replace an earlier stress test. What is computed is kept beside `out` until all is there: the same call
+    goes on. Cases that fail are in the result's `failures`. Raises InputErrors; torch is not imported.
     """
     for option, count in (("--levels", levels), ("--cases", cases)):
         require_one(option, count)

@@ -67,8 +67,9 @@ class OtherClassesError(InputError):
 def open_contestants(paths: Sequence[Path], dataset: Dataset) -> tuple[Contestant, ...]:
     """Open the packages at `paths`: runs, package folders, or .zip files of leanseg pack.
 
-    Raises NoPackageError, what `Package.read` does, SamePackageError, WrongChannelsError, OtherChannelsError, OtherClassesError, and
-    DocumentError for a run's splits.json that does not belong to `dataset` although it names cases of it.
+    Raises NoPackageError, what `Package.read` does, SamePackageError, WrongChannelsError, OtherChannelsError,
+    OtherClassesError, and DocumentError for a run's splits.json that does not belong to `dataset` although it names
+    cases of it.
     """
     if not paths:
         raise NoPackageError
