@@ -215,7 +215,7 @@ STRESSES = (
     _slices("sagittal", "LR"),
     _slices("coronal", "PA"),
     _slices("axial", "IS"),
-    Stress("motion", "motion", "Motion", "shift, mm, and turn, degrees", 0.0, 8.0, _motion),
+    Stress("motion", "motion", "Motion", "shift, mm, and turn, degrees", 0.0, 4.0, _motion),
     Stress("deformation", "deformation", "Deformation", "largest displacement, mm", 0.0, 6.0, _deformation),
     Stress("field_of_view", "field_of_view", "Cut field of view", "share of volume cut away", 0.0, 0.6, _field_of_view),
 )
