@@ -6,7 +6,7 @@ the planner reckons with: {{ wanted steps }}.
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from leanseg_docs import commands, keys, memory_picture, networks, python_api, recipes
 from leanseg_docs.hostile import hostile_table
@@ -81,7 +81,17 @@ def _manifest_keys() -> str:
 def _conventions() -> str:
     from leanseg.evaluation.conventions import CONVENTIONS
 
-    rows = [f"| {name.replace('_', ' ')} | {meaning} |" for name, meaning in CONVENTIONS.items()]
+    return _rules(CONVENTIONS)
+
+
+def _stress_conventions() -> str:
+    from leanseg.evaluation.stress.conventions import CONVENTIONS
+
+    return _rules(CONVENTIONS)
+
+
+def _rules(conventions: Mapping[str, str]) -> str:
+    rows = [f"| {name.replace('_', ' ')} | {meaning} |" for name, meaning in conventions.items()]
     return "\n".join(["| about | rule |", "|---|---|", *rows]).replace("*", "\\*")
 
 
@@ -118,6 +128,7 @@ _GENERATED: dict[str, Callable[[], str]] = {
     "recipe-sections": recipes.recipes_described,
     "recipes": recipes.recipe_table,
     "run-folder": _run_folder,
+    "stress-conventions": _stress_conventions,
 }
 
 __all__ = ["MissingRecordingError", "UnknownDirectiveError", "filled", "recordings_in"]

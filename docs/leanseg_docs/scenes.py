@@ -141,6 +141,11 @@ SCENES: tuple[Scene | Snippets, ...] = (
         again=True,
         after=("predict",),
     ),
+    Scene(
+        "stress",
+        "leanseg stress runs/first Task04_Hippocampus -o stress --stress noise,motion,slices --levels 2 --cases 12",
+        "Twelve of the validation cases of the first run, under three kinds of stress:",
+    ),
     Scene("pack", "leanseg pack runs/first -o hippocampus.zip", "The model of the first run:", again=True),
     Scene(
         "conform",

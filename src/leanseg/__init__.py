@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from leanseg.api.plan import plan
     from leanseg.api.predict import predict
     from leanseg.api.segmentation import Segmentation
+    from leanseg.api.stress import stress
     from leanseg.api.train import train
     from leanseg.datasets import CheckReport
     from leanseg.errors import BudgetError, InputError, LeansegError
     from leanseg.evaluation import Evaluation
+    from leanseg.evaluation.stress import StressTest
     from leanseg.inference import Summary
     from leanseg.learning import networks
     from leanseg.learning.jobs.cross_validation import CrossValidation
@@ -38,6 +40,7 @@ __all__ = [
     "Plan",
     "Progress",
     "Segmentation",
+    "StressTest",
     "Summary",
     "Volume",
     "__version__",
@@ -47,6 +50,7 @@ __all__ = [
     "networks",
     "plan",
     "predict",
+    "stress",
     "train",
 ]
 
@@ -67,6 +71,7 @@ _LAZY = {
     "Plan": "leanseg.plans",
     "Progress": "leanseg.progress",
     "Segmentation": "leanseg.api.segmentation",
+    "StressTest": "leanseg.evaluation.stress",
     "Summary": "leanseg.inference",
     "Volume": "leanseg.volumes",
     "check": "leanseg.api.check",
@@ -75,6 +80,7 @@ _LAZY = {
     "networks": "leanseg.learning",
     "plan": "leanseg.api.plan",
     "predict": "leanseg.api.predict",
+    "stress": "leanseg.api.stress",
     "train": "leanseg.api.train",
 }
 
