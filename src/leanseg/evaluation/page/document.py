@@ -1,22 +1,14 @@
-"""The page as a whole: one file with its own style and script, which asks nothing of the network.
+"""The page of an evaluation: what its sections hold, from the summary to what the numbers mean."""
 
-Its policy allows what it holds: this script by its hash, style, and pictures within the file. Without the script it
-reads the same; tables keep their order then, and every layer of the pictures is shown.
-"""
-
-import base64
-import hashlib
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
-from leanseg import __version__
 from leanseg.evaluation.cohort import Cohort
 from leanseg.evaluation.conventions import CONVENTIONS
 from leanseg.evaluation.page.distribution import distribution
+from leanseg.evaluation.page.frame import framed
 from leanseg.evaluation.page.gallery import MOST_BYTES, Gallery, gallery_of
 from leanseg.evaluation.page.makers import makers_of
-from leanseg.evaluation.page.markup import Html, element, escape, join
+from leanseg.evaluation.page.markup import Html, element, join
 from leanseg.evaluation.page.score_tables import case_table, target_table
 from leanseg.evaluation.page.sentences import account_of
 from leanseg.evaluation.page.summary import summary
@@ -39,7 +31,6 @@ def write_page(
 def page(cohort: Cohort, predictions: Path, references: Path, seed: int, progress: Progress) -> str:
     """Return the report on `cohort` as HTML."""
     gallery = gallery_of(cohort, progress)
-    script = _part("page.js")
     account = account_of(cohort, makers_of([result.pair for result in cohort.results]), seed)
     sections = {
         "Summary": summary(cohort, account),
@@ -49,40 +40,13 @@ def page(cohort: Cohort, predictions: Path, references: Path, seed: int, progres
         "All cases": case_table(cohort, gallery.places),
         "How to read this": _conventions(),
     }
-    shown = {title: body for title, body in sections.items() if body is not None}
-    return Template(_part("page.html")).substitute(
-        policy=escape(_policy(script)),
-        version=escape(__version__),
-        title=escape(f"Evaluation of {isolated(predictions.resolve().name)}"),
-        style=_part("page.css"),
-        script=script,
-        predictions=escape(str(predictions)),
-        references=escape(str(references)),
-        links=join(element("li", element("a", title, href=f"#{_anchor(title)}")) for title in shown),
-        sections=join(_section(title, body) for title, body in shown.items()),
+    return framed(
+        f"Evaluation of {isolated(predictions.resolve().name)}",
+        "Evaluation report",
+        {"Predictions": str(predictions), "References": str(references)},
+        sections,
+        ("metrics.csv", "metrics.json"),
     )
-
-
-def _part(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _policy(script: str) -> str:
-    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
-        f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _anchor(title: str) -> str:
-    return title.lower().replace(" ", "-")
-
-
-def _section(title: str, body: Html) -> Html:
-    anchor = _anchor(title)
-    heading = element("h2", title, id=f"{anchor}-heading")
-    return element("section", heading, body, id=anchor, aria_labelledby=f"{anchor}-heading")
 
 
 def _pictures(gallery: Gallery, cohort: Cohort) -> Html | None:
