@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from leanseg.api.model import Model
     from leanseg.api.plan import plan
     from leanseg.api.predict import predict
+    from leanseg.api.runs import runs
     from leanseg.api.segmentation import Segmentation
     from leanseg.api.train import train
     from leanseg.datasets import CheckReport
     from leanseg.errors import BudgetError, InputError, LeansegError
     from leanseg.evaluation import Evaluation
+    from leanseg.evaluation.runs import RunsReport
     from leanseg.inference import Summary
     from leanseg.learning import networks
     from leanseg.learning.jobs.cross_validation import CrossValidation
@@ -37,6 +39,7 @@ __all__ = [
     "Package",
     "Plan",
     "Progress",
+    "RunsReport",
     "Segmentation",
     "Summary",
     "Volume",
@@ -47,6 +50,7 @@ __all__ = [
     "networks",
     "plan",
     "predict",
+    "runs",
     "train",
 ]
 
@@ -66,6 +70,7 @@ _LAZY = {
     "Package": "leanseg.packages",
     "Plan": "leanseg.plans",
     "Progress": "leanseg.progress",
+    "RunsReport": "leanseg.evaluation.runs",
     "Segmentation": "leanseg.api.segmentation",
     "Summary": "leanseg.inference",
     "Volume": "leanseg.volumes",
@@ -75,6 +80,7 @@ _LAZY = {
     "networks": "leanseg.learning",
     "plan": "leanseg.api.plan",
     "predict": "leanseg.api.predict",
+    "runs": "leanseg.api.runs",
     "train": "leanseg.api.train",
 }
 

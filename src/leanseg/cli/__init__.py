@@ -26,6 +26,7 @@ COMMANDS = (
     "train",
     "predict",
     "evaluate",
+    "runs",
     "ensemble",
     "pack",
     "demo",

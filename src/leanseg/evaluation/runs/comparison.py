@@ -63,8 +63,9 @@ def compare(paths: Sequence[Path], *, seed: int = 0, progress: Progress | None =
 
     seed: of the intervals. Raises an InputError where a path leads to no run or one of its files is broken.
     """
-    found = (progress or Progress()).track(find_runs(paths).items(), "Reading runs")
-    runs = tuple(_read(folder, name) for name, folder in found)
+    found = find_runs(paths)
+    read = (progress or Progress()).track(found.items(), "Reading runs", total=len(found))
+    runs = tuple(_read(folder, name) for name, folder in read)
     groups = groups_of(runs)
     parts = (Part(group, differences(group.judged, seed=seed), sweep_of(group.runs)) for group in groups)
     return Comparison(runs, tuple(parts))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from leanseg.evaluation.page.wording import count, has_interval, isolated, level, listed, listed_names, share
 from leanseg.evaluation.runs.differences import Difference
 from leanseg.evaluation.runs.grouping import Group
+from leanseg.evaluation.runs.ranking import leaders_told
 from leanseg.evaluation.runs.run import Run
 from leanseg.evaluation.runs.weights import Sweep
 from leanseg.evaluation.statistics import ENOUGH_CASES, Summary
@@ -90,10 +91,11 @@ def _differences(differences: Sequence[Difference]) -> Iterator[str]:
 
 
 def _leaders(sweep: Sweep) -> str:
-    told = [f"{isolated(one.order[0])} from {one.start:.2f} to {one.end:.2f}" for one in sweep.leaders]
-    if len(told) == 1:
-        return f"By the accuracy-efficiency score {isolated(sweep.leaders[0].order[0])} leads whatever its weights are."
-    return f"By the accuracy-efficiency score these lead, by the share of accuracy among its weights: {listed(told)}."
+    score = "By the accuracy-efficiency score"
+    if len(sweep.leaders) == 1:
+        return f"{score} {isolated(sweep.leaders[0].order[0])} leads whatever its weights are."
+    told = listed(leaders_told(sweep))
+    return f"{score} these lead, by how many times as much accuracy weighs as efficiency: {told}."
 
 
 def _interval(summary: Summary) -> str:

@@ -24,7 +24,8 @@ _HEADINGS = {
     "ranking": ("Who leads, by the weights", (
         "The accuracy-efficiency score of E2ENet is a1 \u00b7 Dice / highest Dice + a2 \u00b7 (fewest parameters / "
         "parameters + fewest MACs / MACs). The paper does not state its weights. Only their ratio decides who leads, "
-        "so it is swept from efficiency alone (0) to accuracy alone (1). Scores change when a run is added or left out."
+        "so it is swept: to the left efficiency decides, to the right accuracy. The strip above the scores has the "
+        "colour of the run that leads. Scores change when a run is added or left out."
     )),
     "differences": ("Differences", (
         "Each case is its own control. A filled dot holds for all pairs together (Bonferroni), a hollow one may be "

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,15 @@ from leanseg.storage import refuse_if_used, whole_folder, write_json, write_text
 PAGE = "runs.html"
 
 
+@dataclass(frozen=True, eq=False)
+class RunsReport:
+    """A finished comparison, and where it was written. record: what runs.json holds."""
+
+    comparison: Comparison
+    folder: Path
+    record: dict[str, Any]
+
+
 class NotAComparisonError(InputError):
     """What should be replaced was not written by leanseg runs."""
 
@@ -35,8 +46,8 @@ class NotAComparisonError(InputError):
 @refused_by_system()
 def write_comparison(
     paths: Sequence[Path], out: Path, *, overwrite: bool = False, seed: int = 0, progress: Progress | None = None
-) -> tuple[Comparison, dict[str, Any]]:
-    """Compare the runs in `paths` and write the folder `out`; return the comparison and what runs.json holds.
+) -> RunsReport:
+    """Compare the runs in `paths` and write the folder `out`.
 
     `out` gets runs.html, runs.csv, runs.json and the pictures as .svg, numbered where there are several groups.
     overwrite: replace an earlier comparison, never anything else. Raises InputErrors before anything is written.
@@ -57,7 +68,7 @@ def write_comparison(
         for number, pictures in drawn.items():
             for name, picture in pictures.items():
                 write_text(folder / _file(name, number, len(drawn)), standalone(picture, colours))
-    return comparison, record
+    return RunsReport(comparison, out, record)
 
 
 def _refuse_anything_but_a_comparison(out: Path) -> None:
@@ -95,10 +106,13 @@ def _record(comparison: Comparison, drawn: Mapping[int, Mapping[str, Any]]) -> d
 
 
 def _leaders(part: Part) -> list[Facts]:
-    """Return who leads by the accuracy-efficiency score, by the share of accuracy among its two weights."""
+    """Return who leads by the accuracy-efficiency score, from one ratio of its weights to another; null: no end."""
     if part.sweep is None:
         return []
-    return [{"run": one.order[0], "from": one.start, "to": one.end} for one in part.sweep.leaders]
+    return [
+        {"run": one.order[0], "from": one.start, "to": one.end if math.isfinite(one.end) else None}
+        for one in part.sweep.leaders
+    ]
 
 
 def _write_csv(facts: Sequence[Facts], path: Path) -> None:

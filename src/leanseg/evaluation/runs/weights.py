@@ -1,9 +1,10 @@
 """Which run leads by the accuracy-efficiency score, for every pair of its weights.
 
 The paper of the score never states its two weights (E2ENet, arXiv 2312.04727), so here they are swept. Only their
-ratio decides who is ahead of whom, so that one number stands for both: the share of accuracy among them, from 0 to 1.
+ratio decides who is ahead of whom, so that one number stands for both: how many times as much accuracy weighs.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -13,7 +14,7 @@ from leanseg.evaluation.accuracy_efficiency import Method, accuracy_efficiency
 
 @dataclass(frozen=True)
 class Range:
-    """From one share of accuracy to another the runs have this order, the highest score first."""
+    """From one ratio of the weights to another (may be infinite) the runs have this order, the highest score first."""
 
     start: float
     end: float
@@ -22,19 +23,19 @@ class Range:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Scores of runs by the share s of accuracy: accuracy's weight is s, efficiency's is 1 - s.
+    """Scores of runs for each ratio r of accuracy's weight to efficiency's, from 0 to infinity.
 
-    ends: by name the score at s = 0 and at s = 1; between them it is linear. ranges: where the order is the same, from
-    0 to 1 without gaps.
+    accuracy, efficiency: the two parts of the score by name of the run, at most 1 and 2. ranges: where the order is the
+    same, without gaps.
     """
 
-    ends: Mapping[str, tuple[float, float]]
+    accuracy: Mapping[str, float]
+    efficiency: Mapping[str, float]
     ranges: tuple[Range, ...]
 
-    def score(self, name: str, share: float) -> float:
-        """Return the score of a run at a share of accuracy."""
-        none, full = self.ends[name]
-        return (1 - share) * none + share * full
+    def share(self, name: str, ratio: float) -> float:
+        """Return the score of a run at a ratio as a share of the most that any run could have."""
+        return (ratio * self.accuracy[name] + self.efficiency[name]) / (ratio + 2)
 
     @property
     def leaders(self) -> tuple[Range, ...]:
@@ -49,30 +50,29 @@ class Sweep:
 
 
 def sweep_weights(methods: Mapping[str, Method]) -> Sweep:
-    """Return the scores of `methods` and their order for every share of accuracy. Raises UnusableScoreError.
+    """Return the scores of `methods` and their order for every ratio of the weights. Raises UnusableScoreError.
 
     Equal scores keep the order of `methods`.
     """
-    none, full = accuracy_efficiency(methods, 0, 1), accuracy_efficiency(methods, 1, 0)
-    ends = {name: (none[name], full[name]) for name in methods}
-    borders = sorted({0.0, 1.0, *_crossings(ends)})
+    accuracy, efficiency = accuracy_efficiency(methods, 1, 0), accuracy_efficiency(methods, 0, 1)
+    borders = [0.0, *sorted(_crossings(accuracy, efficiency)), math.inf]
     ranges: list[Range] = []
     for start, end in pairwise(borders):
-        middle = (start + end) / 2
-        scores = {name: (1 - middle) * first + middle * last for name, (first, last) in ends.items()}
+        inside = start + 1 if math.isinf(end) else (start + end) / 2
+        scores = {name: inside * accuracy[name] + efficiency[name] for name in methods}
         order = tuple(sorted(methods, key=lambda name: -scores[name]))
         if ranges and ranges[-1].order == order:
             ranges[-1] = Range(ranges[-1].start, end, order)
         else:
             ranges.append(Range(start, end, order))
-    return Sweep(ends, tuple(ranges))
+    return Sweep(accuracy, efficiency, tuple(ranges))
 
 
-def _crossings(ends: Mapping[str, tuple[float, float]]) -> set[float]:
-    """Return the shares between 0 and 1 at which two scores are the same."""
+def _crossings(accuracy: Mapping[str, float], efficiency: Mapping[str, float]) -> set[float]:
+    """Return the ratios above 0 at which two scores are the same."""
     found = set()
-    for first, second in combinations(ends.values(), 2):
-        at_none, at_full = first[0] - second[0], first[1] - second[1]
-        if at_none * at_full < 0:
-            found.add(at_none / (at_none - at_full))
+    for one, other in combinations(accuracy, 2):
+        gained, lost = accuracy[one] - accuracy[other], efficiency[other] - efficiency[one]
+        if gained * lost > 0:
+            found.add(lost / gained)
     return found
