@@ -4,7 +4,7 @@ Each case is read, measured and let go, a few at a time, so that memory does not
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -187,7 +187,17 @@ def _read_prediction(pair: Pair, reference: Volume) -> Volume:
         raise MissingPredictionError(pair.name)
     prediction = read_labels(pair.prediction)
     require_same_grid(pair.reference, reference.geometry, pair.prediction, prediction.geometry)
-    return prediction
+    if pair.values is None:
+        return prediction
+    return replace(prediction, array=_with_values(prediction.array, pair.values))
+
+
+def _with_values(labels: NDArray[Any], values: Mapping[int, int]) -> NDArray[Any]:
+    """Return a label map with other values; a value that `values` does not name becomes 0."""
+    changed = np.zeros_like(labels, dtype=np.int32)  # in the order of the labels in memory
+    for value, other in values.items():
+        changed[labels == value] = other
+    return changed
 
 
 def _summaries(

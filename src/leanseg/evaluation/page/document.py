@@ -1,9 +1,11 @@
 """The page of an evaluation: what its sections hold, from the summary to what the numbers mean."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from leanseg.evaluation.cohort import Cohort
 from leanseg.evaluation.conventions import CONVENTIONS
+from leanseg.evaluation.origin import Origin
 from leanseg.evaluation.page.distribution import distribution
 from leanseg.evaluation.page.frame import framed
 from leanseg.evaluation.page.gallery import MOST_BYTES, Gallery, gallery_of
@@ -19,19 +21,40 @@ _TERMS = {"hd95": "HD95", "nsd": "NSD"}
 
 
 def write_page(
-    cohort: Cohort, path: Path, *, predictions: Path, references: Path, seed: int, progress: Progress
+    cohort: Cohort,
+    path: Path,
+    *,
+    predictions: Path,
+    references: Path,
+    seed: int,
+    progress: Progress,
+    origin: Origin | None = None,
 ) -> None:
     """Write the report on `cohort` to `path`. `predictions` and `references` are named in it; `seed` as for evaluate.
 
+    origin: of predictions that were made to be judged, which the page tells.
     Cases are read again for their pictures, one at a time. Raises an InputError where one cannot be read any more.
     """
-    path.write_text(page(cohort, predictions, references, seed, progress), encoding="utf-8")
+    path.write_text(page(cohort, predictions, references, seed, progress, origin), encoding="utf-8")
 
 
-def page(cohort: Cohort, predictions: Path, references: Path, seed: int, progress: Progress) -> str:
+def page(
+    cohort: Cohort,
+    predictions: Path,
+    references: Path,
+    seed: int,
+    progress: Progress,
+    origin: Origin | None = None,
+) -> str:
     """Return the report on `cohort` as HTML."""
     gallery = gallery_of(cohort, progress)
     account = account_of(cohort, makers_of([result.pair for result in cohort.results]), seed)
+    sources = {"Predictions": str(predictions), "References": str(references)}
+    if origin is not None:
+        account = replace(
+            account, judged=(*origin.judged, *account.judged), cautions=(*origin.cautions, *account.cautions)
+        )
+        sources = dict(origin.sources)
     sections = {
         "Summary": summary(cohort, account),
         f"Scores by {noun_of(cohort)}": target_table(cohort),
@@ -42,8 +65,8 @@ def page(cohort: Cohort, predictions: Path, references: Path, seed: int, progres
     }
     return framed(
         f"Evaluation of {isolated(predictions.resolve().name)}",
-        "Evaluation report",
-        {"Predictions": str(predictions), "References": str(references)},
+        origin.heading if origin else "Evaluation report",
+        sources,
         sections,
         ("metrics.csv", "metrics.json"),
     )

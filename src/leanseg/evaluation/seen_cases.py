@@ -1,0 +1,74 @@
+"""Which cases of a data set a run has been trained on: a figure on them would flatter."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from leanseg.datasets import Case, Dataset, case_content, open_dataset
+from leanseg.datasets.documents import read_object, validated
+from leanseg.errors import InputError
+from leanseg.plans.run_record import RunRecord
+
+_RUN, _SPLITS = "run.json", "splits.json"
+
+
+@dataclass(frozen=True)
+class SeenCases:
+    """Names of cases of a data set that a run was trained on, and of those that chose its weights.
+
+    known: whether there is a run that says so; a package alone names no cases. Cases of the same subject as a training
+    case count as trained on.
+    """
+
+    known: bool
+    training: frozenset[str] = frozenset()
+    validation: frozenset[str] = frozenset()
+
+
+class NothingUnseenError(InputError):
+    """Every labelled case was a training case."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        super().__init__(
+            what=f"{dataset.root}: the run was trained on each of its {len(dataset.cases)} labelled cases",
+            why="scores on training cases say nothing about new ones",
+            fix="name another data set, or judge label maps of these cases: leanseg predict, then leanseg evaluate",
+        )
+
+
+def seen_cases(package: Path, dataset: Dataset) -> SeenCases:
+    """Return what the run that holds the package at `package` has seen of `dataset`.
+
+    In the folder that the run was trained on its splits tell by name. A case elsewhere is the same one if it has the
+    name of a training case and its files have the same content; where those of the training are gone, names decide in
+    a data set of the same name. Raises an InputError for records that cannot be read.
+    """
+    run = package.parent if package.name == "package" else package
+    if not ((run / _RUN).is_file() and (run / _SPLITS).is_file()):
+        return SeenCases(known=False)
+    record = validated(run / _RUN, read_object(run / _RUN), RunRecord)
+    folds = read_object(run / _SPLITS).get("folds", [])
+    fold = folds[record.fold] if record.fold < len(folds) else {}
+    cases = _cases_of_training(dataset, Path(record.dataset), _name_of_training(run))
+    training = {case.subject or case.name for case in cases if case.name in fold.get("training", ())}
+    return SeenCases(
+        known=True,
+        training=frozenset(case.name for case in dataset.cases if (case.subject or case.name) in training),
+        validation=frozenset(case.name for case in cases if case.name in fold.get("validation", ())),
+    )
+
+
+def _name_of_training(run: Path) -> str:
+    data = read_object(run / "plan.json").get("data")
+    return str(data.get("name")) if isinstance(data, dict) else ""
+
+
+def _cases_of_training(dataset: Dataset, root: Path, name: str) -> tuple[Case, ...]:
+    """Return the cases of `dataset` that are also in the data set `name` at `root`, which a run was trained on."""
+    if dataset.root.resolve() == root.resolve():
+        return dataset.cases
+    try:
+        trained = {case.name: case for case in open_dataset(root).cases}
+    except InputError:
+        return dataset.cases if dataset.name == name else ()
+    both = (case for case in dataset.cases if case.name in trained)
+    return tuple(case for case in both if case_content(case) == case_content(trained[case.name]))
