@@ -60,8 +60,15 @@ def new_run(make_package, tmp_path):
         splits = {"format": 1, "seed": 0, "folds": [{"training": ["other"], "validation": list(cases)}], "test": []}
         (folder / "splits.json").write_text(json.dumps(splits))
         record = {
-            **{"leanseg": "0.1.0", "dataset": dataset, "fold": fold, "minutes": 2.0, "steps": None, "device": "cpu"},
-            **{"precision": "fp32", "state": state, "results": {"steps": 90, "peak_rss_bytes": 2 * 10**9}},
+            "leanseg": "0.1.0",
+            "dataset": dataset,
+            "fold": fold,
+            "minutes": 2.0,
+            "steps": None,
+            "device": "cpu",
+            "precision": "fp32",
+            "state": state,
+            "results": {"steps": 90, "peak_rss_bytes": 2 * 10**9},
         }
         (folder / "run.json").write_text(json.dumps(record))
         write_curve(folder / "logs" / "metrics.csv", dice, seconds=seconds)

@@ -36,7 +36,7 @@ def sweep_of(runs: Sequence[Run]) -> Sweep | None:
 
 def ranking(sweep: Sweep, looks: Looks, key: str) -> Html:
     """Draw the scores of a sweep, the leader of each range above them, and the ranks."""
-    shown = {name: looks[name] for name in sweep.ends}
+    shown = {name: looks[name] for name in sweep.accuracy}
     height = _TOP + _TALL + _BELOW + legend_height(shown)
     figure = empty_figure(WIDTH, height)
     width = (WIDTH - LEFT - RIGHT - _GAP) / 2
