@@ -19,7 +19,7 @@ from leanseg.evaluation.meaning import judged
 from leanseg.evaluation.origin import Origin
 from leanseg.evaluation.page import write_page
 from leanseg.evaluation.page.rank_correlation import RankCorrelation
-from leanseg.evaluation.page.sentences import relation_of
+from leanseg.evaluation.page.sentences import relations_found
 from leanseg.evaluation.page.wording import noun_of
 from leanseg.evaluation.pairing import Pairing, find_pairs, root_of
 from leanseg.evaluation.scores import VOLUME_NAMES, score_names
@@ -183,7 +183,7 @@ def _record(cohort: Cohort, predictions: Path, references: Path, seed: int, figu
             name: {score: _summary(summary) for score, summary in of_target.items()}
             for name, of_target in cohort.summaries.items()
         },
-        "dice_and_volume": {name: _relation(relation_of(cohort, name)) for name in cohort.targets},
+        "dice_and_volume": {name: _relation(found) for name, found in relations_found(cohort).items()},
         "foreground_mean": {score: _summary(summary) for score, summary in cohort.foreground.items()},
         "failures": [{"case": result.pair.name, "reason": result.failure} for result in cohort.failures],
         "ignored_predictions": [path.name for path in cohort.ignored],
@@ -210,8 +210,10 @@ def _summary(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _relation(relation: RankCorrelation | None) -> dict[str, Any] | None:
-    return None if relation is None else {"rank_correlation": relation.rho, "n": relation.n, "p": relation.p}
+def _relation(found: tuple[RankCorrelation, bool]) -> dict[str, Any]:
+    """Return Spearman's rho of Dice and the volume in the reference; holds: corrected for all classes (Bonferroni)."""
+    relation, holds = found
+    return {"rank_correlation": relation.rho, "n": relation.n, "p": relation.p, "holds": holds}
 
 
 def _number(value: float) -> float | None:

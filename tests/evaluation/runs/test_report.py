@@ -1,6 +1,6 @@
 import csv
 import json
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_the_folder_holds_a_page_pictures_and_numbers(two, tmp_path):
     for sentence in group["findings"]:
         assert sentence in page
     for name in pictures:
-        drawn = ElementTree.parse(tmp_path / "out" / name).getroot()
+        drawn = ET.parse(tmp_path / "out" / name).getroot()
         text = "".join(drawn.itertext())
         assert "dense" in text
         assert "small" in text
@@ -93,4 +93,4 @@ def test_names_of_runs_are_text_and_nothing_more(new_run, tmp_path):
     assert "&lt;b&gt;&amp;x" in page
     assert "$title" in page
     for name in ("convergence.svg", "ranking.svg"):
-        ElementTree.parse(tmp_path / "out" / name)
+        ET.parse(tmp_path / "out" / name)

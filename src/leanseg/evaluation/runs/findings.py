@@ -76,14 +76,14 @@ def _differences(differences: Sequence[Difference]) -> Iterator[str]:
     if not asked:
         return
     sure = level(asked[0].level)
-    held = sorted((one for one in asked if one.holds), key=lambda one: -abs(one.mean))
+    held = [one for one in asked if one.holds]  # those of the best run come first
     for one in held[:_CLAIMS]:
         better, worse = isolated(one.better), isolated(one.worse)
         interval = f"{sure} interval {one.strict[0]:.4f} to {one.strict[1]:.4f}"
         yield f"{better} is better than {worse} by {one.mean:.4f} Dice on the same cases ({interval})."
     if len(held) > _CLAIMS:
         yield f"{len(held) - _CLAIMS} more of {count(len(asked), 'difference')} would hardly come by chance."
-    even = [f"{isolated(one.better)} and {isolated(one.worse)}" for one in asked if not one.holds]
+    even = [f"{isolated(one.better)} against {isolated(one.worse)}" for one in asked if not one.holds]
     if even:
         yield (
             f"No difference that chance in the choice of cases would not explain ({sure} intervals): {listed(even)}."

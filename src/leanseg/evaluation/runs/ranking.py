@@ -81,7 +81,7 @@ def _draw_scores(axes: "Axes", sweep: Sweep, looks: Looks, ratios: NDArray[np.fl
         lowest = min(lowest, float(scores.min()))
         draw_line(axes, ratios, scores, look)
         _draw_ends(axes, ratios, scores, look)
-    floor = math.floor(lowest * 5) / 5
+    floor = min(0.8, math.floor(lowest * 5) / 5)
     ticks = [floor + (1 - floor) * part / 4 for part in range(5)]
     axes.set_yticks(ticks, [f"{tick:.3g}" for tick in ticks])
     axes.set_ylim(floor, 1.0)

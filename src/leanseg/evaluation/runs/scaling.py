@@ -49,10 +49,10 @@ _COSTS = (
 
 
 def scaling(runs: Sequence[Run], looks: Looks, key: str) -> Html | None:
-    """Draw the mean Dice of `runs`, judged on the same cases, with its interval; None where no cost is known."""
+    """Draw the mean Dice of `runs`, judged on the same cases, with intervals; None of fewer than two with a cost."""
     judged = {run.name: run.judged for run in runs if run.judged is not None and run.judged.foreground.n}
     runs = [run for run in runs if run.name in judged and any(cost.of(run) for cost in _COSTS)]
-    if not runs:
+    if len(runs) < 2:
         return None
     shown = {run.name: looks[run.name] for run in runs}
     height = _TOP + _TALL + _BELOW + legend_height(shown)

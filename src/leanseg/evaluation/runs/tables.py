@@ -157,10 +157,10 @@ def _run_cells(run: Run, runs: Sequence[Run]) -> Iterator[Cell]:
 
 
 def told_options(run: Run, runs: Sequence[Run]) -> Facts:
-    """Return the options of a run that tell it from another run of its network, else those that its plan names."""
+    """Return the options that tell a run from others of its network, else the single values that its plan names."""
     others = [other.options for other in runs if other.plan.network.name == run.plan.network.name]
     differing = {name: value for name, value in run.options.items() if any(o.get(name) != value for o in others)}
-    return differing or dict(run.plan.network.options)
+    return differing or {name: value for name, value in run.plan.network.options.items() if not isinstance(value, list)}
 
 
 def _name(name: str) -> Cell:
