@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -36,7 +37,7 @@ def test_the_order_is_that_of_the_score_for_any_weights(given):
         scores = accuracy_efficiency(given, ratio, 1)
         order = next(one.order for one in sweep.ranges if one.start <= ratio <= one.end)
         found = [scores[name] for name in order]
-        assert all(first >= second - 1e-9 * ratio - 1e-9 for first, second in zip(found, found[1:], strict=False))
+        assert all(first >= second - 1e-9 * ratio - 1e-9 for first, second in itertools.pairwise(found))
         for name, score in scores.items():
             assert math.isclose(sweep.share(name, ratio), score / (ratio + 2), rel_tol=1e-9)
 
@@ -44,6 +45,6 @@ def test_the_order_is_that_of_the_score_for_any_weights(given):
 @given(methods)
 def test_leaders_follow_one_another_and_differ(given):
     leaders = sweep_weights(given).leaders
-    for one, after in zip(leaders, leaders[1:], strict=False):
+    for one, after in itertools.pairwise(leaders):
         assert one.end == after.start
         assert one.order != after.order
