@@ -135,6 +135,23 @@ SCENES: tuple[Scene | Snippets, ...] = (
         again=True,
         after=("predict",),
     ),
+    Scene(
+        "evaluate-elsewhere",
+        'leanseg evaluate runs/first elsewhere -o elsewhere-report --map "Posterior=Tail"',
+        "A run on another data set, which calls a class by another name and has other label values:",
+        before=stage.label_otherwise,
+    ),
+    Scene(
+        "runs-small",
+        "leanseg train Task04_Hippocampus --network e2enet --option base=4 --steps 100 --splits splits.json "
+        "-o runs/ladder/base=4",
+    ),
+    Scene(
+        "runs-large",
+        "leanseg train Task04_Hippocampus --network e2enet --option base=8 --steps 100 --splits splits.json "
+        "-o runs/ladder/base=8",
+    ),
+    Scene("runs", "leanseg runs runs/ladder -o comparison", "One network in two sizes, a minute of training each:"),
     Scene("pack", "leanseg pack runs/first -o hippocampus.zip", "The model of the first run:", again=True),
     Scene("package-files", "unzip -l hippocampus.zip", after=("pack",)),
     Scene("card", "cat runs/first/package/card.md"),

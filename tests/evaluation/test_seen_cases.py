@@ -17,12 +17,17 @@ def test_in_the_folder_of_the_training_the_splits_tell(package, new_dataset, tra
     assert seen_cases(tmp_path / "run", dataset) == seen
 
 
-def test_a_copy_elsewhere_is_known_by_its_content_and_not_by_its_names(package, new_dataset, trained_on, save_scan):
+def test_a_copy_elsewhere_is_known_by_its_images_whatever_its_names_and_labels(
+    package, new_dataset, trained_on, save_scan
+):
     original, copy = new_dataset("original"), new_dataset("copy")
     trained_on(original, ["case0", "case1"], ["case2"])
-    save_scan(copy.root / "images" / "case1.nii.gz", np.zeros((8, 8, 8), np.float32))
+    images = copy.root / "images"
+    save_scan(copy.root / "labels" / "case0.nii.gz", np.zeros((8, 8, 8), np.uint8))
+    save_scan(images / "case1.nii.gz", np.zeros((8, 8, 8), np.float32))
+    (images / "case3.nii.gz").write_bytes((original.root / "images" / "case1.nii.gz").read_bytes())
     seen = seen_cases(package.path, copy)
-    assert seen.training == {"case0"}
+    assert seen.training == {"case0", "case3"}
     assert seen.validation == {"case2"}
 
 

@@ -36,7 +36,7 @@ class UnreadableMapError(InputError):
         super().__init__(
             what=f"--map {text}: {problem}",
             why="each class of the package is one class of the data set",
-            fix='write for example --map "Anterior=Head", once for each class',
+            fix='write for example --map "Posterior=Tail", once for each class',
         )
 
 
@@ -68,7 +68,7 @@ def evaluate(
 
     Example: leanseg evaluate label-maps references -o report
 
-    Example: leanseg evaluate runs/hippocampus other-dataset -o report --map "Anterior=Head"
+    Example: leanseg evaluate runs/hippocampus other-dataset -o report --map "Posterior=Tail"
     """
     from leanseg.cli.closing import close
     from leanseg.cli.console import progress_bars, show_json

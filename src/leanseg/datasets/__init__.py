@@ -3,7 +3,7 @@
 from leanseg.datasets.cache_folder import cache_folder
 from leanseg.datasets.cases import Case, Dataset
 from leanseg.datasets.checking import CheckReport, Problem, check_dataset
-from leanseg.datasets.fingerprint import Fingerprint, case_content, fingerprint
+from leanseg.datasets.fingerprint import Fingerprint, fingerprint
 from leanseg.datasets.folders import classes_in, open_folders
 from leanseg.datasets.label_lists import LabelList, label_list, label_list_names
 from leanseg.datasets.layouts import open_dataset
@@ -27,7 +27,6 @@ __all__ = [
     "Splits",
     "Targets",
     "cache_folder",
-    "case_content",
     "check_dataset",
     "classes_in",
     "find_cases",

@@ -107,7 +107,7 @@ def fingerprint(dataset: Dataset, progress: Progress | None = None, cache: Path 
         raise NoCasesError(dataset.root, "has no labelled cases", "add label maps, or name the folder with --labels")
     progress = progress or Progress()
     workers = workers_for(dataset.cases)
-    hashes = in_order(case_content, dataset.cases, workers)
+    hashes = in_order(_content_of, dataset.cases, workers)
     content = _content(dataset, list(progress.track(hashes, "Comparing with earlier runs", total=len(dataset.cases))))
     file = (cache or cache_folder()) / "fingerprints" / f"{content}.json"
     if (known := _cached(file, content)) is not None:
@@ -121,8 +121,7 @@ def fingerprint(dataset: Dataset, progress: Progress | None = None, cache: Path 
     return result
 
 
-def case_content(case: Case) -> str:
-    """Return a hash of the name of a case and of what is in its files."""
+def _content_of(case: Case) -> str:
     digest = hashlib.blake2b(repr((case.name, len(case.images))).encode(), digest_size=20)
     for path in (*case.images, case.label):
         if path is None or not path.is_file():

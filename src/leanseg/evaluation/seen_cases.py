@@ -1,9 +1,10 @@
 """Which cases of a data set a run has been trained on: a figure on them would flatter."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanseg.datasets import Case, Dataset, case_content, open_dataset
+from leanseg.datasets import Case, Dataset, open_dataset
 from leanseg.datasets.documents import read_object, validated
 from leanseg.errors import InputError
 from leanseg.plans.run_record import RunRecord
@@ -38,9 +39,9 @@ class NothingUnseenError(InputError):
 def seen_cases(package: Path, dataset: Dataset) -> SeenCases:
     """Return what the run that holds the package at `package` has seen of `dataset`.
 
-    In the folder that the run was trained on its splits tell by name. A case elsewhere is the same one if it has the
-    name of a training case and its files have the same content; where those of the training are gone, names decide in
-    a data set of the same name. Raises an InputError for records that cannot be read.
+    In the folder that the run was trained on its splits tell by name. A case elsewhere has been seen if its images have
+    the content of those of a training case, whatever it is called and however it is labelled; where the files of the
+    training are gone, names decide in a data set of the same name. Raises an InputError for records that cannot be read.
     """
     run = package.parent if package.name == "package" else package
     if not ((run / _RUN).is_file() and (run / _SPLITS).is_file()):
@@ -48,12 +49,12 @@ def seen_cases(package: Path, dataset: Dataset) -> SeenCases:
     record = validated(run / _RUN, read_object(run / _RUN), RunRecord)
     folds = read_object(run / _SPLITS).get("folds", [])
     fold = folds[record.fold] if record.fold < len(folds) else {}
-    cases = _cases_of_training(dataset, Path(record.dataset), _name_of_training(run))
-    training = {case.subject or case.name for case in cases if case.name in fold.get("training", ())}
+    names = _names_of_training(dataset, Path(record.dataset), _name_of_training(run))
+    training = {case.subject or case.name for case in dataset.cases if names.get(case.name) in fold.get("training", ())}
     return SeenCases(
         known=True,
         training=frozenset(case.name for case in dataset.cases if (case.subject or case.name) in training),
-        validation=frozenset(case.name for case in cases if case.name in fold.get("validation", ())),
+        validation=frozenset(name for name, other in names.items() if other in fold.get("validation", ())),
     )
 
 
@@ -62,13 +63,35 @@ def _name_of_training(run: Path) -> str:
     return str(data.get("name")) if isinstance(data, dict) else ""
 
 
-def _cases_of_training(dataset: Dataset, root: Path, name: str) -> tuple[Case, ...]:
-    """Return the cases of `dataset` that are also in the data set `name` at `root`, which a run was trained on."""
+def _names_of_training(dataset: Dataset, root: Path, name: str) -> dict[str, str]:
+    """Return what cases of `dataset` are called in the data set `name` at `root`, which a run was trained on."""
+    same = {case.name: case.name for case in dataset.cases}
     if dataset.root.resolve() == root.resolve():
-        return dataset.cases
+        return same
     try:
-        trained = {case.name: case for case in open_dataset(root).cases}
+        trained = open_dataset(root).cases
     except InputError:
-        return dataset.cases if dataset.name == name else ()
-    both = (case for case in dataset.cases if case.name in trained)
-    return tuple(case for case in both if case_content(case) == case_content(trained[case.name]))
+        return same if dataset.name == name else {}
+    by_size: dict[tuple[int, ...], list[Case]] = {}
+    for case in trained:
+        by_size.setdefault(_sizes(case), []).append(case)
+    found = {}
+    for case in dataset.cases:
+        for other in by_size.get(_sizes(case), []):  # only files of the same size are read
+            if _contents(case) == _contents(other):
+                found[case.name] = other.name
+    return found
+
+
+def _sizes(case: Case) -> tuple[int, ...]:
+    return tuple(path.stat().st_size if path.is_file() else -1 for path in case.images)
+
+
+def _contents(case: Case) -> list[str]:
+    """Return a hash of each image of a case; one that is missing equals no other."""
+    return [_digest(path) if path.is_file() else f"{path} is missing" for path in case.images]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
