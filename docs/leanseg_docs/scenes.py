@@ -140,6 +140,7 @@ SCENES: tuple[Scene | Snippets, ...] = (
         'leanseg evaluate runs/first elsewhere -o elsewhere-report --map "Posterior=Tail"',
         "A run on another data set, which calls a class by another name and has other label values:",
         before=stage.label_otherwise,
+        again=True,
     ),
     Scene(
         "runs-small",

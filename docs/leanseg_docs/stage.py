@@ -66,11 +66,11 @@ def change_a_package(folder: Path) -> None:
 
 
 def label_otherwise(folder: Path) -> None:
-    """Write elsewhere/: twelve cases, labelled as other people would: Tail (1), anterior (2), Amygdala (3, in no case)."""
+    """Write elsewhere/: forty cases as other people label them: Tail (1), anterior (2), Amygdala (3, in none)."""
     import nibabel
     import numpy as np
 
-    elsewhere, description = _copy(folder, "elsewhere", 12)
+    elsewhere, description = _copy(folder, "elsewhere", 40)
     for entry in description["training"]:
         labels = nibabel.load(elsewhere / entry["label"])
         values = np.array([0, 2, 1], np.uint8)[np.asarray(labels.dataobj).astype(int)]

@@ -89,6 +89,8 @@ def evaluate(
         show_json(report.record)
     else:
         show_evaluation(report)
+        for remark in report.record.get("package", {}).get("remarks", ()):
+            typer.echo(encodable(remark))
         close(
             report.folder, ", ".join((report.record["report"], "metrics.csv", "metrics.json", *report.figures.values()))
         )

@@ -135,17 +135,19 @@ def _with_reasons(cohort: Cohort, failed: tuple[Failure, ...]) -> Cohort:
 def _origin(trial: _Trial) -> Origin:
     package, dataset, matching = trial.package, trial.dataset, trial.matching
     trained_on = package.plan.data.name
+    judged = (
+        f"The package, trained on {isolated(trained_on)}, has predicted data set {isolated(dataset.name)}.",
+        f"{_matched(matching)}.",
+    )
+    cautions = tuple(_cautions(trial))
     return Origin(
         heading=f"{package.plan.network.name} trained on {isolated(trained_on)}, on {isolated(dataset.name)}",
         sources={
             "Package": f"{package.path} ({package.hash[:_HASH_SHOWN]}), trained on {isolated(trained_on)}",
             "Data set": f"{dataset.root} ({isolated(dataset.name)})",
         },
-        judged=(
-            f"The package, trained on {isolated(trained_on)}, has predicted data set {isolated(dataset.name)}.",
-            f"{_matched(matching)}.",
-        ),
-        cautions=tuple(_cautions(trial)),
+        judged=judged,
+        cautions=cautions,
         record={
             "package": {
                 "path": str(package.path),
@@ -157,6 +159,7 @@ def _origin(trial: _Trial) -> Origin:
                 "dataset_only": list(matching.dataset_only),
                 "training_cases_known": trial.seen.known,
                 "training_cases_left_out": len(trial.seen.training),
+                "remarks": [*judged, *cautions],
             }
         },
     )

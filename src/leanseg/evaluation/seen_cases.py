@@ -41,7 +41,7 @@ def seen_cases(package: Path, dataset: Dataset) -> SeenCases:
 
     In the folder that the run was trained on its splits tell by name. A case elsewhere has been seen if its images have
     the content of those of a training case, whatever it is called and however it is labelled; where the files of the
-    training are gone, names decide in a data set of the same name. Raises an InputError for records that cannot be read.
+    training are gone, names decide in a data set of the same name. Raises an InputError for unreadable records.
     """
     run = package.parent if package.name == "package" else package
     if not ((run / _RUN).is_file() and (run / _SPLITS).is_file()):
