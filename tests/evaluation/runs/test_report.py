@@ -72,10 +72,13 @@ def test_a_comparison_replaces_an_earlier_one_and_nothing_else(two, tmp_path):
     assert [path.name for path in other.iterdir()] == ["letter.txt"]
 
 
-def test_no_run_is_written_into_or_over(two, tmp_path):
+def test_no_run_is_written_over(new_run, tmp_path):
+    run = new_run("out/run")
+    (tmp_path / "out" / "runs.json").write_text('{"leanseg": "0.1.0", "groups": []}')
     with pytest.raises(OutputHoldsInputError):
-        write_comparison(two, two[0] / "comparison")
-    assert not (two[0] / "comparison").exists()
+        write_comparison([run], tmp_path / "out", overwrite=True)
+    assert (run / "run.json").is_file()
+    assert write_comparison([tmp_path / "out"], tmp_path / "out" / "inside").record["runs"][0]["run"] == "run"
 
 
 def test_the_masks_of_a_sparse_run_are_in_the_page(new_run, tmp_path):

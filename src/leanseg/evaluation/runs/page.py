@@ -11,7 +11,6 @@ from leanseg.evaluation.runs.findings import cautions_of
 from leanseg.evaluation.runs.run import Run
 from leanseg.evaluation.runs.tables import dice_table, difference_table, run_table
 
-_LARGEST_PICTURE = 4_000_000  # bytes of a picture of masks that goes into the page
 _HEADINGS = {
     "convergence": ("Convergence", (
         "Dice on the way is that of the validation cases that there was time for, with the averaged weights; the "
@@ -74,7 +73,7 @@ def _sections(part: Part, drawn: Mapping[str, Html]) -> Iterator[tuple[str, Html
     for name, picture in drawn.items():
         heading, note = _HEADINGS[name]
         chart = element("div", picture, class_="wide-chart", role="region", aria_label=heading, tabindex=0)
-        below = element("h3", "By class") if name == "differences" else None
+        below = element("h3", "By pair and class") if name == "differences" else None
         table = difference_table(part.differences) if name == "differences" else None
         yield heading, join([element("p", note, class_="note"), chart, below, table])
 
@@ -84,10 +83,7 @@ def _masks(runs: list[Run]) -> Html | None:
     figures = []
     for run in runs:
         assert run.masks is not None
-        content = run.masks.read_bytes()
-        if len(content) > _LARGEST_PICTURE:
-            continue
-        address = f"data:image/svg+xml;base64,{base64.b64encode(content).decode('ascii')}"
+        address = f"data:image/svg+xml;base64,{base64.b64encode(run.masks.read_bytes()).decode('ascii')}"
         caption = element("figcaption", element("span", run.name, class_="name"))
         text = f"Shares of kernels over the training of {isolated(run.name)}"
         figures.append(element("figure", caption, element("img", src=address, alt=text, class_="paper")))

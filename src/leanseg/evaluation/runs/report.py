@@ -56,7 +56,7 @@ def write_comparison(
     _refuse_anything_but_a_comparison(out)
     comparison = compare(paths, seed=seed, progress=progress)
     for run in comparison.runs:
-        if run.folder.resolve().is_relative_to(out.resolve()) or out.resolve().is_relative_to(run.folder.resolve()):
+        if run.folder.resolve().is_relative_to(out.resolve()):
             raise OutputHoldsInputError(out, run.folder)
     drawn = {number: dict(part.pictures(comparison.looks, str(number))) for number, part in enumerate(comparison.parts)}
     record = _record(comparison, drawn)
