@@ -36,7 +36,7 @@ def difference_picture(differences: Sequence[Difference], key: str) -> Html | No
     ends = [end for one in rows for end in (one.low, one.mean, one.high) if math.isfinite(end)]
     ticks = MaxNLocator(6).tick_values(min(0.0, *ends), max(0.0, *ends))
     axes.set(xlim=(ticks[0], ticks[-1]), ylim=(_ROW * len(rows), 0))
-    axes.set_xticks(ticks, [f"{tick:+.3g}" if tick else "0" for tick in ticks])
+    axes.set_xticks(ticks, [f"{tick:+.3g}".replace("-", "\u2212") if tick else "0" for tick in ticks])
     axes.set_yticks([])
     axes.grid(axis="x", color=RULE, linewidth=1)
     axes.axvline(0, color=FAINT, linewidth=1.4)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 960  # pixels of every picture
-LEFT, RIGHT = 52, 10  # room beside its axes
+LEFT, RIGHT = 52, 24  # room beside its axes
 _ROW = 22
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 _DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (5, 2)), (0, (1, 1.4)))  # type: ignore[assignment]

@@ -94,4 +94,4 @@ def _masks(runs: list[Run]) -> Html | None:
         "kept connections); dots are at 0, 10, 40 and 100\u00a0% of the way. Survival: of the kernels alive at the "
         "start those never pruned since. Exploration: kernels that were alive at any time."
     )
-    return join([element("p", note, class_="note"), *figures])
+    return join([element("p", note, class_="note"), element("div", *figures, class_="charts")])

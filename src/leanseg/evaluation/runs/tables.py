@@ -127,15 +127,15 @@ def difference_table(differences: Sequence[Difference]) -> Html:
     for one in differences:
         pair = f"{one.better} \u2212 {one.worse}"
         target = [_text(one.target or "mean")] if several else []
-        interval = f"{one.low:+.4f} to {one.high:+.4f}" if math.isfinite(one.low) else NOT_COUNTED
+        interval = f"{_signed(one.low)} to {_signed(one.high)}" if math.isfinite(one.low) else NOT_COUNTED
         rows.append(
             [
                 _name(pair),
                 *target,
                 Cell(f"{one.n:,}", one.n),
-                Cell(element("b" if one.holds else "span", f"{one.mean:+.4f}"), one.mean),
+                Cell(element("b" if one.holds else "span", _signed(one.mean)), one.mean),
                 Cell(interval, one.low),
-                Cell(f"{one.wins:.0%}", one.wins),
+                Cell(f"{one.wins * 100:.0f}\u00a0%", one.wins),
             ]
         )
     return table("Paired over cases; bold where it holds for all pairs together", columns, rows)
@@ -161,6 +161,11 @@ def told_options(run: Run, runs: Sequence[Run]) -> Facts:
     others = [other.options for other in runs if other.plan.network.name == run.plan.network.name]
     differing = {name: value for name, value in run.options.items() if any(o.get(name) != value for o in others)}
     return differing or {name: value for name, value in run.plan.network.options.items() if not isinstance(value, list)}
+
+
+def _signed(value: float) -> str:
+    """Return a difference with its sign, minus as it is printed."""
+    return f"{value:+.4f}".replace("-", "\u2212")
 
 
 def _name(name: str) -> Cell:
