@@ -67,8 +67,6 @@ def evaluate(
     sides have by name are judged; cases that the run was trained on are left out.
 
     Example: leanseg evaluate label-maps references -o report
-
-    Example: leanseg evaluate runs/hippocampus other-dataset -o report --map "Posterior=Tail"
     """
     from leanseg.cli.closing import close
     from leanseg.cli.console import progress_bars, show_json

@@ -28,7 +28,7 @@ def test_runs_that_differ_in_one_number_are_a_ladder(new_run):
     options = {
         "16": {"network": "e2enet", "options": {"base": 16}},
         "4": {"network": "e2enet", "options": {"base": 4}},
-        "other shift": {"network": "e2enet", "options": {"base": 8, "shift": "none"}},
+        "other shift": {"network": "e2enet", "options": {"base": 8, "shift_groups": 5}},
         "other network": {"network": "dynunet"},
         "again": {"network": "e2enet", "options": {"base": 4}},
     }

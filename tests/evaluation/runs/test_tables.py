@@ -3,10 +3,10 @@ from leanseg.evaluation.runs.tables import csv_row, dice_table, facts_of, run_ta
 
 
 def test_only_what_tells_runs_of_one_network_apart_is_shown(new_run):
-    made = {"4": {"base": 4, "shift": "paper"}, "8": {"base": 8, "shift": "paper"}}
+    made = {"4": {"base": 4, "shift_groups": 5}, "8": {"base": 8, "shift_groups": 5}}
     runs = [read_run(new_run(name, network="e2enet", options=options), name) for name, options in made.items()]
     assert [told_options(run, runs) for run in runs] == [{"base": 4}, {"base": 8}]
-    assert told_options(runs[0], runs[:1]) == {"base": 4, "shift": "paper"}
+    assert told_options(runs[0], runs[:1]) == {"base": 4, "shift_groups": 5}
     assert "base=8" in run_table(runs)
 
 

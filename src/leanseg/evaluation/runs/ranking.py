@@ -69,7 +69,7 @@ def leaders_told(sweep: Sweep) -> list[str]:
 def _mark_ratios(axes: "Axes", low: float, high: float) -> None:
     axes.set(xscale="log", xlim=(low, high))
     ticks = [10.0**power for power in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
-    axes.set_xticks(ticks, [f"{tick:,.6g}" for tick in ticks])
+    axes.set_xticks(ticks, [f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
 
 
