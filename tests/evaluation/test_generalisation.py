@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from leanseg.evaluation.class_matching import NoSharedClassError
+from leanseg.evaluation.cohort import ToleranceError
 from leanseg.evaluation.generalisation import OtherChannelsError, evaluate_package
 from leanseg.evaluation.report import OutputHoldsInputError
 from leanseg.evaluation.seen_cases import NothingUnseenError
@@ -59,6 +60,8 @@ def test_training_cases_of_the_run_are_left_out(package, new_dataset, trained_on
 
 def test_what_cannot_be_tried_is_refused_and_leaves_nothing(package, new_dataset, trained_on, tmp_path):
     out = tmp_path / "report"
+    with pytest.raises(ToleranceError):
+        evaluate_package(package, new_dataset("unseen"), out, tolerance=0)
     trained_on(dataset := new_dataset(), [case.name for case in dataset.cases], [])
     with pytest.raises(NothingUnseenError):
         evaluate_package(package, dataset, out)

@@ -1,6 +1,5 @@
 """How good are these label maps: `leanseg.evaluate`."""
 
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from leanseg.datasets import Dataset, open_dataset, open_folders
 from leanseg.errors import InputError
 from leanseg.evaluation import Evaluation
 from leanseg.evaluation import evaluate as judge
-from leanseg.evaluation.cohort import ToleranceError
+from leanseg.evaluation.cohort import require_tolerance
 from leanseg.evaluation.generalisation import evaluate_package
 from leanseg.evaluation.meaning import Meaning
 from leanseg.evaluation.scores import FIXED_TOLERANCE, Ruler, Scores, score_case
@@ -133,8 +132,7 @@ def _reference(given: LabelMap) -> Volume:
 
 
 def _scores(found: Segmentation, reference: Volume, tolerance: float) -> dict[str, Scores]:
-    if not (math.isfinite(tolerance) and tolerance > 0):
-        raise ToleranceError(tolerance)
+    require_tolerance(tolerance)
     place = reference.path or Path("reference")
     require_same_grid(place, reference.geometry, Path("segmentation"), found.geometry)
     meaning = Meaning(found.targets, found.ignore, frozenset(found.labels.values()))

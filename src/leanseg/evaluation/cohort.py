@@ -117,8 +117,7 @@ def measure_cohort(
     progress: Progress,
 ) -> Cohort:
     """Measure every case of `pairing`, whose references lie in `references`; the rest is as in `report.evaluate`."""
-    if not (math.isfinite(tolerance) and tolerance > 0):
-        raise ToleranceError(tolerance)
+    require_tolerance(tolerance)
     meaning = replace(
         pairing.meaning,
         targets=targets or pairing.meaning.targets,
@@ -145,6 +144,12 @@ def measure_cohort(
         foreground=of_foreground,
         ignore=meaning.ignore,
     )
+
+
+def require_tolerance(tolerance: float) -> None:
+    """Raise ToleranceError unless `tolerance` is a length in mm."""
+    if not (math.isfinite(tolerance) and tolerance > 0):
+        raise ToleranceError(tolerance)
 
 
 def read_pair(pair: Pair) -> tuple[Volume, Volume]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from leanseg.datasets import Dataset
 from leanseg.errors import InputError, refused_by_system
 from leanseg.evaluation.class_matching import ClassMatching, match_classes, near_names, translated
-from leanseg.evaluation.cohort import Cohort, measure_cohort
+from leanseg.evaluation.cohort import Cohort, measure_cohort, require_tolerance
 from leanseg.evaluation.origin import Origin
 from leanseg.evaluation.page.wording import count, isolated, listed, listed_names
 from leanseg.evaluation.pairing import NothingToJudgeError, find_pairs
@@ -76,6 +76,7 @@ def evaluate_package(
     and leaves nothing behind then.
     """
     progress = progress or Progress()
+    require_tolerance(tolerance)
     refuse_if_used(out, overwrite=overwrite)
     refuse_anything_but_a_report(out)
     for place in (dataset.root, package.path):

@@ -46,3 +46,10 @@ def test_one_run_alone_is_compared_with_nothing(told):
     (text,) = told(one={})
     assert "the only run judged on 12 cases" in text
     assert "score" not in text
+
+
+def test_runs_that_found_nothing_are_told_without_a_score(told):
+    (text,) = told(nothing={"dice": 0.02, "spread": 0.0}, also={"dice": 0.02, "spread": 0.0})
+    assert "The mean Dice of" in text
+    (text,) = told(zero={"dice": 0.01, "spread": 0.0}, one={"dice": 0.5})
+    assert "score" not in text

@@ -19,6 +19,9 @@ def findings_of(group: Group, differences: Sequence[Difference], sweep: Sweep | 
     if not judged:
         return
     best, found = next(iter(judged.items()))
+    if not found.foreground.n:
+        yield "Dice is counted in no case."
+        return
     number = f"the only run judged on {count(len(found.cases), 'case')}"
     if len(judged) > 1:
         number = f"the highest of {len(judged)} runs judged on the same {count(len(found.cases), 'case')}"
@@ -42,7 +45,8 @@ def cautions_of(groups: Sequence[Group]) -> Iterator[str]:
             "Intervals are over cases. Another seed would move a run, too: a difference between two single runs is one "
             "between these two trainings, not yet between their settings."
         )
-        yield "Validation cases chose the weights that each run kept, so that all scores are slightly optimistic."
+    if any(run.plan.training.keep == "best" for run in judged):
+        yield "Validation cases chose the weights that a run kept, so that its scores are slightly optimistic."
     few = [run for run in judged if run.judged is not None and len(run.judged.cases) < ENOUGH_CASES]
     if few:
         yield f"With fewer than {ENOUGH_CASES} cases intervals are too narrow, and no difference is claimed."

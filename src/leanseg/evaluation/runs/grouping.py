@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from leanseg.evaluation.page.wording import count, isolated
 from leanseg.evaluation.runs.judged import Judged
 from leanseg.evaluation.runs.run import Run
@@ -18,7 +20,7 @@ class Group:
     def judged(self) -> dict[str, Judged]:
         """What the reports say, by name of the run, the best mean Dice first."""
         found = {run.name: run.judged for run in self.runs if run.judged is not None}
-        return dict(sorted(found.items(), key=lambda each: -each[1].foreground.mean))
+        return dict(sorted(found.items(), key=lambda each: -np.nan_to_num(each[1].foreground.mean, nan=-1.0)))
 
     @property
     def title(self) -> str:

@@ -76,13 +76,12 @@ def _columns(looks: Looks) -> int:
     return min(len(looks), 4 if longest <= 24 else 3 if longest <= 34 else 2)
 
 
-def panel(figure: "Figure", margins: Margins, title: str, label: str = "") -> "Axes":
-    """Return new axes with a grid, a title at their upper left and a label below."""
+def panel(figure: "Figure", margins: Margins, title: str, label: str, *, above: float = 0) -> "Axes":
+    """Return new axes with a grid, a label below and a title at their upper left, `above` pixels higher than usual."""
     axes = add_axes(figure, margins)
     axes.grid(axis="both", color=RULE, linewidth=1)
-    axes.annotate(
-        title, (0, 1), (0, 8), xycoords="axes fraction", textcoords="offset pixels", color=INK, size=TEXT, weight="bold"
-    )
+    place = {"xycoords": "axes fraction", "textcoords": "offset pixels"}
+    axes.annotate(title, (0, 1), (0, 8 + above), color=INK, size=TEXT, weight="bold", **place)
     axes.set_xlabel(label, color=FAINT, size=TEXT - 0.5, labelpad=3)
     return axes
 

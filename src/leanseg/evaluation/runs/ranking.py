@@ -29,9 +29,11 @@ def sweep_of(runs: Sequence[Run]) -> Sweep | None:
     methods = {
         run.name: Method(run.judged.foreground.mean, run.costs.kept_parameters, run.costs.kept_macs_per_voxel)
         for run in runs
-        if run.judged is not None and run.costs is not None and run.judged.foreground.mean > 0
+        if run.judged is not None and run.costs is not None
     }
-    return sweep_weights(methods) if len(methods) > 1 else None
+    # The score compares ratios of positive numbers: a run that found nothing has no place in it.
+    positive = {name: one for name, one in methods.items() if min(one.accuracy, one.parameters, one.operations) > 0}
+    return sweep_weights(positive) if len(positive) > 1 else None
 
 
 def ranking(sweep: Sweep, looks: Looks, key: str) -> Html:
@@ -46,7 +48,8 @@ def ranking(sweep: Sweep, looks: Looks, key: str) -> Html:
     for number, title in enumerate(("Score, as a share of the most possible", "Rank")):
         left = LEFT + number * (width + _GAP)
         margins = Margins(left=left, right=WIDTH - left - width, top=_TOP, bottom=height - _TOP - _TALL)
-        axes.append(panel(figure, margins, title, "accuracy's weight, as a multiple of efficiency's"))
+        above = 0 if number else _STRIP
+        axes.append(panel(figure, margins, title, "accuracy's weight, as a multiple of efficiency's", above=above))
         _mark_ratios(axes[-1], low, high)
     _draw_scores(axes[0], sweep, shown, np.geomspace(low, high, _POINTS))
     _draw_ranks(axes[1], sweep, shown, low, high)
@@ -85,8 +88,6 @@ def _draw_scores(axes: "Axes", sweep: Sweep, looks: Looks, ratios: NDArray[np.fl
     ticks = [floor + (1 - floor) * part / 4 for part in range(5)]
     axes.set_yticks(ticks, [f"{tick:.3g}" for tick in ticks])
     axes.set_ylim(floor, 1.0)
-    for text in axes.texts:
-        text.xyann = (0, 8 + _STRIP)  # type: ignore[attr-defined]
     for one in sweep.leaders:
         ends = [max(one.start, ratios[0]), min(one.end, ratios[-1])]
         axes.fill_between(
