@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ def panel(figure: "Figure", margins: Margins, title: str, label: str, *, above: 
     """Return new axes with a grid, a label below and a title at their upper left, `above` pixels higher than usual."""
     axes = add_axes(figure, margins)
     axes.grid(axis="both", color=RULE, linewidth=1)
-    place = {"xycoords": "axes fraction", "textcoords": "offset pixels"}
+    place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset pixels"}
     axes.annotate(title, (0, 1), (0, 8 + above), color=INK, size=TEXT, weight="bold", **place)
     axes.set_xlabel(label, color=FAINT, size=TEXT - 0.5, labelpad=3)
     return axes

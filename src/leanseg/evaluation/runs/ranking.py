@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +100,7 @@ def _draw_scores(axes: "Axes", sweep: Sweep, looks: Looks, ratios: NDArray[np.fl
 
 def _write(axes: "Axes", text: str, ratio: float) -> None:
     """Write a border's ratio beside it, at the foot of the axes."""
-    place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset pixels"}
+    place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset pixels"}
     axes.annotate(text, (ratio, 0), (3, 5), color=FAINT, size=TEXT - 1, **place)
 
 
