@@ -268,8 +268,7 @@ def _warm() -> None:
 
 
 def _run(random: Random, folder: Path) -> Trial:
-    from leanseg.learning.jobs.run_folder import RunFolder
-    from leanseg.plans.run_record import RunRecord
+    from leanseg.learning.jobs.run_folder import RunFolder, RunRecord
 
     (folder / "run.json").write_bytes(mutated_json(random, RUN))
     return Trial(run=RunFolder(folder).read, judge=lambda found: _refuse_others(found, RunRecord), allowance=_ALLOWANCE)

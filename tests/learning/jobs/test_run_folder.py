@@ -3,8 +3,7 @@
 import pytest
 
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder
-from leanseg.learning.jobs.run_folder import NotARunError, RunFolder
-from leanseg.plans.run_record import RunRecord
+from leanseg.learning.jobs.run_folder import NotARunError, RunFolder, RunRecord
 
 RECORD = RunRecord(
     leanseg="0.1.0", dataset="/d", fold=0, minutes=None, steps=5, device="cpu", precision="fp32", state="interrupted"

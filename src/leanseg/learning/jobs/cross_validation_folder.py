@@ -17,8 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leanseg.datasets.documents import DocumentError, read_object
 from leanseg.learning.jobs.owned_folder import OwnedFolder
-from leanseg.learning.jobs.run_folder import NotARunError, RunFolder
-from leanseg.plans.run_record import State
+from leanseg.learning.jobs.run_folder import NotARunError, RunFolder, State
 from leanseg.storage import write_json
 
 RECORD = "cross_validation.json"

@@ -15,8 +15,10 @@ from pydantic import ValidationError
 from leanseg.datasets.documents import DocumentError, read_object
 from leanseg.errors import InputError
 from leanseg.learning.jobs.owned_folder import OwnedFolder
-from leanseg.plans.run_record import RunRecord
+from leanseg.plans.run_record import RunRecord, State
 from leanseg.storage import write_json
+
+__all__ = ["NoEndError", "NotARunError", "RunFolder", "RunRecord", "State"]
 
 
 class NoEndError(InputError):

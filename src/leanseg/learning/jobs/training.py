@@ -15,14 +15,13 @@ from leanseg.errors import InputError, LeansegError
 from leanseg.learning.costing import fastest_precision
 from leanseg.learning.export.torch_engine import NoSuchDeviceError, build_network, resolve_device
 from leanseg.learning.jobs.lock import held
-from leanseg.learning.jobs.run_folder import NoEndError, NotARunError, RunFolder
+from leanseg.learning.jobs.run_folder import NoEndError, NotARunError, RunFolder, RunRecord
 from leanseg.learning.jobs.training_run import Outcome, TrainingRun
 from leanseg.learning.training.checkpoints import refuse_other
 from leanseg.learning.training.clock import Clock, StepClock, WallClock
 from leanseg.learning.training.fitting import TrainingState
 from leanseg.learning.training.module import sparse_training
 from leanseg.plans import Plan, read_plan, write_plan
-from leanseg.plans.run_record import RunRecord
 from leanseg.progress import Progress
 
 FOLDS = 5  # that are made where nothing names others

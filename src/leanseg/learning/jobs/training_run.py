@@ -23,7 +23,7 @@ from leanseg.learning.export.torch_engine import SwappableEngine, build_network
 from leanseg.learning.jobs.judgement import Judgement, dice_sentences, judge
 from leanseg.learning.jobs.middle import middle_tile
 from leanseg.learning.jobs.rehearsal import Rehearsal, rehearse
-from leanseg.learning.jobs.run_folder import RunFolder
+from leanseg.learning.jobs.run_folder import RunFolder, RunRecord
 from leanseg.learning.sparsity import draw_history
 from leanseg.learning.training.cache import CachedCase, build_cache
 from leanseg.learning.training.clock import Clock, WallClock
@@ -31,7 +31,6 @@ from leanseg.learning.training.fitting import Fitted, TrainingState, fit
 from leanseg.learning.training.validation import Validation
 from leanseg.machine import peak_rss_bytes
 from leanseg.plans import Plan
-from leanseg.plans.run_record import RunRecord
 from leanseg.progress import Progress
 
 Item = TypeVar("Item")
