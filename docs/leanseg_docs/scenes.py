@@ -143,16 +143,11 @@ SCENES: tuple[Scene | Snippets, ...] = (
         again=True,
     ),
     Scene(
-        "runs-small",
-        "leanseg train Task04_Hippocampus --network e2enet --option base=4 --steps 100 --splits splits.json "
-        "-o runs/ladder/base=4",
+        "runs-other",
+        "leanseg train Task04_Hippocampus --network e2enet --option base=8 --minutes 1 --splits splits.json "
+        "-o runs/e2enet",
     ),
-    Scene(
-        "runs-large",
-        "leanseg train Task04_Hippocampus --network e2enet --option base=8 --steps 100 --splits splits.json "
-        "-o runs/ladder/base=8",
-    ),
-    Scene("runs", "leanseg runs runs/ladder -o comparison", "One network in two sizes, a minute of training each:"),
+    Scene("runs", "leanseg runs runs/first runs/e2enet -o comparison", "Two networks, a minute of training each:"),
     Scene("pack", "leanseg pack runs/first -o hippocampus.zip", "The model of the first run:", again=True),
     Scene("package-files", "unzip -l hippocampus.zip", after=("pack",)),
     Scene("card", "cat runs/first/package/card.md"),
