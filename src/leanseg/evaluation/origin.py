@@ -16,4 +16,4 @@ class Origin:
     sources: Mapping[str, str]
     judged: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
-    record: Mapping[str, Any] = field(default_factory=dict)
+    record: dict[str, Any] = field(default_factory=dict)

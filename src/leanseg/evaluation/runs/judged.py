@@ -37,7 +37,9 @@ class Judged:
         counted = np.isfinite(self.dice)
         number = counted.sum(axis=1)
         total = np.where(counted, self.dice, 0.0).sum(axis=1)
-        return np.divide(total, number, out=np.full(len(self.cases), math.nan), where=number > 0)
+        mean = np.full(len(self.cases), math.nan)
+        np.divide(total, number, out=mean, where=number > 0)
+        return mean
 
     @cached_property
     def summaries(self) -> dict[str, Summary]:

@@ -41,10 +41,22 @@ class _Cost:
     of: Callable[[Run], float | None]
 
 
+def _parameters(run: Run) -> float | None:
+    return None if run.costs is None else run.costs.kept_parameters / 1e6
+
+
+def _macs(run: Run) -> float | None:
+    return None if run.costs is None else run.costs.kept_macs_per_voxel / 1e3
+
+
+def _seconds(run: Run) -> float | None:
+    return None if run.judged is None else run.judged.seconds
+
+
 _COSTS = (
-    _Cost("Dice against parameters", "parameters, millions", lambda run: run.costs and run.costs.kept_parameters / 1e6),
-    _Cost("Dice against MACs", "kMAC per voxel", lambda run: run.costs and run.costs.kept_macs_per_voxel / 1e3),
-    _Cost("Dice against time", "seconds per case", lambda run: run.judged and run.judged.seconds),
+    _Cost("Dice against parameters", "parameters, millions", _parameters),
+    _Cost("Dice against MACs", "kMAC per voxel", _macs),
+    _Cost("Dice against time", "seconds per case", _seconds),
 )
 
 
