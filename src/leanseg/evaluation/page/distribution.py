@@ -140,5 +140,5 @@ def _relation(cohort: Cohort, name: str, cases: int) -> str:
         return told
     relation, holds = found[name]
     over = "" if relation.n == cases else f" over the {relation.n:,} judged ones"
-    verdict = ("rises with volume" if relation.rho > 0 else "falls with volume") if holds else "no more than chance"
+    verdict = ("rises with volume" if relation.rho > 0 else "falls with volume") if holds else "may be chance"
     return f"{told}, rank correlation {correlation(relation.rho)}{over}: {verdict}"

@@ -89,9 +89,7 @@ def _differences(differences: Sequence[Difference]) -> Iterator[str]:
         yield f"{len(held) - _CLAIMS} more of {count(len(asked), 'difference')} would hardly come by chance."
     even = [f"{isolated(one.better)} against {isolated(one.worse)}" for one in asked if not one.holds]
     if even:
-        yield (
-            f"No difference that chance in the choice of cases would not explain ({sure} intervals): {listed(even)}."
-        )
+        yield f"What may be chance in the choice of cases ({sure} intervals hold 0): {listed(even)}."
 
 
 def _leaders(sweep: Sweep) -> str:
