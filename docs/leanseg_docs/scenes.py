@@ -142,12 +142,6 @@ SCENES: tuple[Scene | Snippets, ...] = (
         before=stage.label_otherwise,
         again=True,
     ),
-    Scene(
-        "runs-other",
-        "leanseg train Task04_Hippocampus --network e2enet --option base=8 --minutes 1 --splits splits.json "
-        "-o runs/e2enet",
-    ),
-    Scene("runs", "leanseg runs runs/first runs/e2enet -o comparison", "Two networks, a minute of training each:"),
     Scene("pack", "leanseg pack runs/first -o hippocampus.zip", "The model of the first run:", again=True),
     Scene("package-files", "unzip -l hippocampus.zip", after=("pack",)),
     Scene("card", "cat runs/first/package/card.md"),
@@ -164,6 +158,11 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "train-all",
         "leanseg train Task04_Hippocampus --fold all --splits three.json --steps 150 -o runs/folds",
         "Three folds of 150 steps each. Every case is judged by a model that never trained on it:",
+    ),
+    Scene(
+        "runs",
+        "leanseg runs runs/first runs/folds -o comparison",
+        "A minute of training, and three folds of 150 steps each. They were judged on other cases, and stand apart:",
     ),
     Scene(
         "ensemble",
