@@ -140,7 +140,6 @@ SCENES: tuple[Scene | Snippets, ...] = (
         'leanseg evaluate runs/first elsewhere -o elsewhere-report --map "Posterior=Tail"',
         "A run on another data set, which calls a class by another name and has other label values:",
         before=stage.label_otherwise,
-        again=True,
     ),
     Scene("pack", "leanseg pack runs/first -o hippocampus.zip", "The model of the first run:", again=True),
     Scene("package-files", "unzip -l hippocampus.zip", after=("pack",)),
