@@ -66,11 +66,12 @@ def read_judged(validation: Path) -> Judged | None:
         raise DocumentError(table, "", "is not the table of a report", "judge again with leanseg evaluate")
     cases = tuple(dict.fromkeys(row["case"] for row in rows))
     targets = tuple(dict.fromkeys(row["class"] for row in rows))
+    rank = {name: place for place, name in enumerate(cases)}
     dice = np.full((len(cases), len(targets)), math.nan)
     try:
         for row in rows:
             if row["dice"]:
-                dice[cases.index(row["case"]), targets.index(row["class"])] = float(row["dice"])
+                dice[rank[row["case"]], targets.index(row["class"])] = float(row["dice"])
     except ValueError as error:
         raise DocumentError(table, "dice", str(error), "judge again with leanseg evaluate") from error
     return Judged(
