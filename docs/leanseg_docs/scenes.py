@@ -146,6 +146,12 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "leanseg stress runs/first Task04_Hippocampus -o stress --stress noise,motion,slices --levels 2 --cases 12",
         "Twelve of the validation cases of the first run, under three kinds of stress:",
     ),
+    Scene(
+        "evaluate-elsewhere",
+        'leanseg evaluate runs/first elsewhere -o elsewhere-report --map "Posterior=Tail"',
+        "A run on another data set, which calls a class by another name and has other label values:",
+        before=stage.label_otherwise,
+    ),
     Scene("pack", "leanseg pack runs/first -o hippocampus.zip", "The model of the first run:", again=True),
     Scene(
         "conform",
@@ -167,6 +173,11 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "train-all",
         "leanseg train Task04_Hippocampus --fold all --splits three.json --steps 150 -o runs/folds",
         "Three folds of 150 steps each. Every case is judged by a model that never trained on it:",
+    ),
+    Scene(
+        "runs",
+        "leanseg runs runs/first runs/folds -o comparison",
+        "A minute of training, and three folds of 150 steps each. They were judged on other cases, and stand apart:",
     ),
     Scene(
         "ensemble",

@@ -65,16 +65,35 @@ def change_a_package(folder: Path) -> None:
             changed.writestr(member, content)
 
 
+def label_otherwise(folder: Path) -> None:
+    """Write elsewhere/: forty cases as other people label them: Tail (1), anterior (2), Amygdala (3, in none)."""
+    import nibabel
+    import numpy as np
+
+    elsewhere, description = _copy(folder, "elsewhere", 40)
+    for entry in description["training"]:
+        labels = nibabel.load(elsewhere / entry["label"])
+        values = np.array([0, 2, 1], np.uint8)[np.asarray(labels.dataobj).astype(int)]
+        nibabel.save(nibabel.Nifti1Image(values, labels.affine), elsewhere / entry["label"])
+    description["name"] = "Elsewhere"
+    description["labels"] = {"0": "background", "1": "Tail", "2": "anterior", "3": "Amygdala"}
+    _write_json(elsewhere / "dataset.json", description)
+
+
 def _first_scans(folder: Path) -> list[Path]:
     return sorted((folder / HIPPOCAMPUS / "imagesTr").glob("hippocampus_*.nii.gz"))
 
 
 def _copy_of_six(folder: Path, name: str) -> tuple[Path, dict]:
-    """Copy six cases of the data set to the folder `name`, and return it and its description."""
+    return _copy(folder, name, 6)
+
+
+def _copy(folder: Path, name: str, cases: int) -> tuple[Path, dict]:
+    """Copy cases of the data set to the folder `name`, and return it and its description."""
     copy = folder / name
     shutil.rmtree(copy, ignore_errors=True)
     description = json.loads((folder / HIPPOCAMPUS / "dataset.json").read_text(encoding="utf-8"))
-    description["training"] = sorted(description["training"], key=lambda entry: entry["image"])[:6]
+    description["training"] = sorted(description["training"], key=lambda entry: entry["image"])[:cases]
     for entry in description["training"]:
         for file in entry.values():
             (copy / file).parent.mkdir(parents=True, exist_ok=True)

@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from leanseg.api.model import Model
     from leanseg.api.plan import plan
     from leanseg.api.predict import predict
+    from leanseg.api.runs import runs
     from leanseg.api.segmentation import Segmentation
     from leanseg.api.stress import stress
     from leanseg.api.train import train
     from leanseg.datasets import CheckReport
     from leanseg.errors import BudgetError, InputError, LeansegError
     from leanseg.evaluation import Evaluation
+    from leanseg.evaluation.runs import RunsReport
     from leanseg.evaluation.stress import StressTest
     from leanseg.inference import Summary
     from leanseg.learning import networks
@@ -39,6 +41,7 @@ __all__ = [
     "Package",
     "Plan",
     "Progress",
+    "RunsReport",
     "Segmentation",
     "StressTest",
     "Summary",
@@ -50,6 +53,7 @@ __all__ = [
     "networks",
     "plan",
     "predict",
+    "runs",
     "stress",
     "train",
 ]
@@ -70,6 +74,7 @@ _LAZY = {
     "Package": "leanseg.packages",
     "Plan": "leanseg.plans",
     "Progress": "leanseg.progress",
+    "RunsReport": "leanseg.evaluation.runs",
     "Segmentation": "leanseg.api.segmentation",
     "StressTest": "leanseg.evaluation.stress",
     "Summary": "leanseg.inference",
@@ -81,6 +86,7 @@ _LAZY = {
     "plan": "leanseg.api.plan",
     "predict": "leanseg.api.predict",
     "stress": "leanseg.api.stress",
+    "runs": "leanseg.api.runs",
     "train": "leanseg.api.train",
 }
 

@@ -100,3 +100,11 @@ def test_a_report_needs_two_folders_and_a_place(package, scan, tmp_path):
         with pytest.raises(NotJudgedSoError):
             leanseg.evaluate(*given)
     assert not (tmp_path / "report").exists()
+
+
+def test_a_package_is_tried_on_a_data_set(package, balls, tmp_path):
+    found = leanseg.evaluate(package, balls, tmp_path / "report", mapping={"grey": "ball"})
+    assert list(found.cohort.targets) == ["ball"]
+    assert found.record["package"]["dataset"] == "balls"
+    with pytest.raises(leanseg.InputError, match="no class is shared"):
+        leanseg.evaluate(package, balls, tmp_path / "other")

@@ -82,3 +82,50 @@ def test_a_name_in_an_old_encoding_is_shown(evaluate, folders, options):
     done = evaluate(*options)
     assert done.code == 4, done.err
     assert "b%FF: no prediction" in done.out
+
+
+@pytest.fixture
+def shades_elsewhere(make_package, save_scan, tmp_path):
+    """A package of grey and white, and a data set of white and dark, that has other label values."""
+    make_package(tmp_path / "package", spacing=None)
+    image = np.random.default_rng(0).normal(size=(8, 8, 8)).astype(np.float32)
+    save_scan(tmp_path / "data" / "images" / "a.nii.gz", image)
+    save_scan(tmp_path / "data" / "labels" / "a.nii.gz", (image > 1).astype(np.uint8))
+    entry = {"image": "./images/a.nii.gz", "label": "./labels/a.nii.gz"}
+    description = {"name": "elsewhere", "modality": {"0": "MR"}, "labels": {"0": "background", "1": "bright"}}
+    (tmp_path / "data" / "dataset.json").write_text(json.dumps({**description, "training": [entry], "test": []}))
+    return tmp_path
+
+
+def test_a_package_is_tried_on_a_data_set(shades_elsewhere, leanseg):
+    places = shades_elsewhere / "package", shades_elsewhere / "data", "-o", shades_elsewhere / "report"
+    done = leanseg("evaluate", *places, "--map", "white=bright")
+    assert done.code == 0, done.err
+    assert "1.000" in done.out
+    assert "Only the package has, and the report leaves out: grey." in done.out
+    assert (shades_elsewhere / "report" / "predictions" / "a.nii.gz").is_file()
+
+
+def test_a_plain_pair_of_folders_is_a_data_set_too(shades_elsewhere, leanseg):
+    data = shades_elsewhere / "data"
+    places = shades_elsewhere / "package", data / "labels", "--images", data / "images"
+    done = leanseg("evaluate", *places, "-o", shades_elsewhere / "report", "--map", "white=label_1", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["scores"]["label_1"]["dice"]["mean"] == 1
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--map", "white"), ("--map", "white=bright", "--map", "white=bright"), ("--map", "wite=bright")]
+)
+def test_classes_that_cannot_be_matched_are_refused(shades_elsewhere, leanseg, options):
+    places = shades_elsewhere / "package", shades_elsewhere / "data", "-o", shades_elsewhere / "report"
+    done = leanseg("evaluate", *places, *options)
+    assert done.code == 2
+    assert "--map" in done.err
+    assert not (shades_elsewhere / "report").exists()
+
+
+def test_a_mapping_is_for_packages(evaluate):
+    done = evaluate("--map", "a=b")
+    assert done.code == 2
+    assert "folder of label maps" in done.err

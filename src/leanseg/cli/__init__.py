@@ -27,6 +27,7 @@ COMMANDS = (
     "predict",
     "evaluate",
     "stress",
+    "runs",
     "ensemble",
     "pack",
     "conform",

@@ -9,7 +9,7 @@ import typer
 
 import leanseg
 from leanseg.cli.options import JsonOption, OutFolderOption, OverwriteOption
-from leanseg.errors import SomeCasesFailedError
+from leanseg.errors import InputError, SomeCasesFailedError
 from leanseg.storage import encodable
 
 if TYPE_CHECKING:
@@ -29,8 +29,19 @@ class CasesFailedError(SomeCasesFailedError):
         )
 
 
+class UnreadableMapError(InputError):
+    """What is said about classes cannot be read."""
+
+    def __init__(self, text: str, problem: str) -> None:
+        super().__init__(
+            what=f"--map {text}: {problem}",
+            why="each class of the package is one class of the data set",
+            fix='write for example --map "Posterior=Tail", once for each class',
+        )
+
+
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="Folder of predicted label maps")],
+    predictions: Annotated[Path, typer.Argument(help="Folder of predicted label maps; or a run or package to try")],
     references: Annotated[Path, typer.Argument(help="Folder of true label maps, or a data set")],
     out: OutFolderOption,
     tolerance: Annotated[
@@ -38,6 +49,10 @@ def evaluate(
     ] = 2.0,
     images: Annotated[
         Path | None, typer.Option(help="Folder of scans to show behind the pictures; a data set brings its own")
+    ] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="CLASS=CLASS", help="A class of the package = one of the data set"),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -48,6 +63,9 @@ def evaluate(
     folder with report.html to look at, metrics.csv, metrics.json and pictures of the best, median and worst case.
     Missing predictions count as failures: exit code 4 then.
 
+    With a run or package in place of label maps the labelled cases of a data set are predicted first. Classes that both
+    sides have by name are judged; cases that the run was trained on are left out.
+
     Example: leanseg evaluate label-maps references -o report
     """
     from leanseg.cli.closing import close
@@ -56,12 +74,21 @@ def evaluate(
 
     with progress_bars() as progress:
         report = leanseg.evaluate(
-            predictions, references, out, tolerance=tolerance, images=images, overwrite=overwrite, progress=progress
+            predictions,
+            references,
+            out,
+            tolerance=tolerance,
+            images=images,
+            mapping=_read_mapping(mapping or ()),
+            overwrite=overwrite,
+            progress=progress,
         )
     if as_json:
         show_json(report.record)
     else:
         show_evaluation(report)
+        for remark in report.record.get("package", {}).get("remarks", ()):
+            typer.echo(encodable(remark))
         close(
             report.folder, ", ".join((report.record["report"], "metrics.csv", "metrics.json", *report.figures.values()))
         )
@@ -69,6 +96,19 @@ def evaluate(
         # Told, not raised: with --json the failures are in what was printed, and a second document would break it.
         tell(CasesFailedError(len(report.failures), len(report.cohort.results)))
         raise SystemExit(CasesFailedError.exit_code)
+
+
+def _read_mapping(texts: Sequence[str]) -> dict[str, str]:
+    """Return name in the package -> name in the data set. Raises UnreadableMapError."""
+    mapping: dict[str, str] = {}
+    for text in texts:
+        name, equals, other = (part.strip() for part in text.partition("="))
+        if not (name and equals and other):
+            raise UnreadableMapError(text, "is not written as CLASS=CLASS")
+        if name in mapping:
+            raise UnreadableMapError(text, f"{name!r} is given twice")
+        mapping[name] = other
+    return mapping
 
 
 def show_evaluation(report: "Evaluation") -> None:

@@ -4,7 +4,7 @@ Each case is read, measured and let go, a few at a time, so that memory does not
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -117,8 +117,7 @@ def measure_cohort(
     progress: Progress,
 ) -> Cohort:
     """Measure every case of `pairing`, whose references lie in `references`; the rest is as in `report.evaluate`."""
-    if not (math.isfinite(tolerance) and tolerance > 0):
-        raise ToleranceError(tolerance)
+    require_tolerance(tolerance)
     meaning = replace(
         pairing.meaning,
         targets=targets or pairing.meaning.targets,
@@ -145,6 +144,12 @@ def measure_cohort(
         foreground=of_foreground,
         ignore=meaning.ignore,
     )
+
+
+def require_tolerance(tolerance: float) -> None:
+    """Raise ToleranceError unless `tolerance` is a length in mm."""
+    if not (math.isfinite(tolerance) and tolerance > 0):
+        raise ToleranceError(tolerance)
 
 
 def read_pair(pair: Pair) -> tuple[Volume, Volume]:
@@ -187,7 +192,17 @@ def _read_prediction(pair: Pair, reference: Volume) -> Volume:
         raise MissingPredictionError(pair.name)
     prediction = read_labels(pair.prediction)
     require_same_grid(pair.reference, reference.geometry, pair.prediction, prediction.geometry)
-    return prediction
+    if pair.values is None:
+        return prediction
+    return replace(prediction, array=_with_values(prediction.array, pair.values))
+
+
+def _with_values(labels: NDArray[Any], values: Mapping[int, int]) -> NDArray[Any]:
+    """Return a label map with other values; a value that `values` does not name becomes 0."""
+    changed = np.zeros_like(labels, dtype=np.int32)  # in the order of the labels in memory
+    for value, other in values.items():
+        changed[labels == value] = other
+    return changed
 
 
 def _summaries(

@@ -1,6 +1,6 @@
 """Which prediction belongs to which reference, what the label values mean, and what is refused outright."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,17 @@ from leanseg.volumes import stem_of
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One case: its reference, its prediction where there is one, and the scan behind both where it is known."""
+    """One case: its reference, its prediction where there is one, and the scan behind both where it is known.
+
+    values: what a label value of the prediction is in the reference, where the two have different ones; those that it
+    does not name are background.
+    """
 
     name: str
     reference: Path
     prediction: Path | None
     image: Path | None
+    values: Mapping[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

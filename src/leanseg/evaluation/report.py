@@ -16,7 +16,10 @@ from leanseg.errors import InputError, refused_by_system
 from leanseg.evaluation.cohort import CaseResult, Cohort, measure_cohort, read_pair, read_scan
 from leanseg.evaluation.conventions import CONVENTIONS
 from leanseg.evaluation.meaning import judged
+from leanseg.evaluation.origin import Origin
 from leanseg.evaluation.page import write_page
+from leanseg.evaluation.page.rank_correlation import RankCorrelation
+from leanseg.evaluation.page.sentences import relations_found
 from leanseg.evaluation.page.wording import noun_of
 from leanseg.evaluation.pairing import Pairing, find_pairs, root_of
 from leanseg.evaluation.scores import VOLUME_NAMES, score_names
@@ -95,20 +98,43 @@ def evaluate(
     for path in (predictions, root, *([images] if images else []), *_files(pairing)):
         if path.resolve().is_relative_to(out.resolve()):
             raise OutputHoldsInputError(out, path)
-    _refuse_anything_but_a_report(out)
+    refuse_anything_but_a_report(out)
     cohort = measure_cohort(
         pairing, root, targets=targets, ignore=ignore, tolerance=tolerance, seed=seed, progress=progress
     )
     with whole_folder(out) as folder:
-        figures = _draw(cohort, folder, progress)
-        record = _encodable(_record(cohort, predictions, root, seed, figures))
-        _write_csv(cohort, folder / "metrics.csv")
-        write_json(folder / "metrics.json", record)
-        write_page(cohort, folder / _PAGE, predictions=predictions, references=root, seed=seed, progress=progress)
+        figures, record = write_report(
+            cohort, folder, predictions=predictions, references=root, seed=seed, progress=progress
+        )
     return Evaluation(cohort=cohort, folder=out, figures=figures, record=record)
 
 
-def _refuse_anything_but_a_report(out: Path) -> None:
+def write_report(
+    cohort: Cohort,
+    folder: Path,
+    *,
+    predictions: Path,
+    references: Path,
+    seed: int,
+    origin: Origin | None = None,
+    progress: Progress,
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Write page, tables and pictures into `folder`; return the names of the pictures and what metrics.json holds.
+
+    predictions, references: where they are, as the report names them. origin: of predictions that were made to be
+    judged.
+    """
+    figures = _draw(cohort, folder, progress)
+    record = _encodable(_record(cohort, predictions, references, seed, figures) | (origin.record if origin else {}))
+    _write_csv(cohort, folder / "metrics.csv")
+    write_json(folder / "metrics.json", record)
+    places = {"predictions": predictions, "references": references}
+    write_page(cohort, folder / _PAGE, **places, seed=seed, origin=origin, progress=progress)
+    return figures, record
+
+
+def refuse_anything_but_a_report(out: Path) -> None:
+    """Raise NotAReportError unless `out` is new, empty or an earlier report."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     try:
@@ -157,6 +183,7 @@ def _record(cohort: Cohort, predictions: Path, references: Path, seed: int, figu
             name: {score: _summary(summary) for score, summary in of_target.items()}
             for name, of_target in cohort.summaries.items()
         },
+        "dice_and_volume": {name: _relation(found) for name, found in relations_found(cohort).items()},
         "foreground_mean": {score: _summary(summary) for score, summary in cohort.foreground.items()},
         "failures": [{"case": result.pair.name, "reason": result.failure} for result in cohort.failures],
         "ignored_predictions": [path.name for path in cohort.ignored],
@@ -181,6 +208,12 @@ def _summary(summary: Summary) -> dict[str, Any]:
         "sd": _number(summary.sd),
         "interval": [summary.low, summary.high] if math.isfinite(summary.low) else None,
     }
+
+
+def _relation(found: tuple[RankCorrelation, bool]) -> dict[str, Any]:
+    """Return Spearman's rho of Dice and the volume in the reference; holds: corrected for all classes (Bonferroni)."""
+    relation, holds = found
+    return {"rank_correlation": relation.rho, "n": relation.n, "p": relation.p, "holds": holds}
 
 
 def _number(value: float) -> float | None:

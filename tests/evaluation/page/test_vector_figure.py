@@ -7,11 +7,13 @@ import pytest
 from leanseg.evaluation.page.vector_figure import (
     ACCENT,
     INK,
+    SERIES,
     Margins,
     Point,
     name_mark,
     new_figure,
     point_mark,
+    standalone,
     to_svg,
 )
 
@@ -82,3 +84,21 @@ def test_charts_with_different_keys_share_no_id():
     ids = [set(re.findall(r' id="([^"]+)"', drawn(points=points, key=key))) for key in ("one", "two")]
     assert ids[0]
     assert not ids[0] & ids[1]
+
+
+def test_a_picture_of_its_own_holds_colours_and_no_variables():
+    figure, axes = new_figure(100, 50, Margins(10, 10, 10, 10))
+    axes.plot([0, 1], [0, 1], color=SERIES[3], marker="o")
+    axes.set_title(name_mark(0), color=INK)
+    svg = to_svg(figure, "key", "a title", "words", names=["a < b"], points=[], wide=True)
+    assert 'class="chart wide"' in svg
+    assert "var(--series-3)" in svg
+    text = standalone(svg, {"--series-3": "#123456", "--ink": "#000000", "--faint": "#111111"})
+    drawn = ET.fromstring(text)
+    assert (drawn.get("width"), drawn.get("height")) == ("100", "50")
+    assert "var(" not in text
+    assert "#123456" in text
+    assert "a < b" in "".join(drawn.itertext())
+    uses = [node.attrib for node in drawn.iter() if node.tag.endswith("use")]
+    assert uses
+    assert all("{http://www.w3.org/1999/xlink}href" in use for use in uses)

@@ -1,6 +1,7 @@
 import dataclasses
 import gc
 import json
+import math
 import signal
 import time
 import weakref
@@ -13,7 +14,10 @@ from tests.learning.jobs.signals import press
 
 from leanseg.datasets import Splits, write_splits
 from leanseg.errors import BudgetError, InputError
+from leanseg.evaluation.runs.run import read_run
 from leanseg.inference import predict_cases
+from leanseg.learning.costing.network_costs import count_macs, count_parameters
+from leanseg.learning.export.torch_engine import build_network
 from leanseg.learning.jobs import training_run
 from leanseg.learning.jobs.owned_folder import NotOurRunError
 from leanseg.learning.jobs.run_folder import NoEndError
@@ -143,12 +147,25 @@ def test_a_killed_run_goes_on_bit_for_bit(whole, balls, plan, tmp_path, always_s
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+def test_a_run_can_be_set_beside_others(whole, plan):
+    run = read_run(whole.folder.root, "whole")
+    tile = plan.inference.tile
+    assert run.steps == 8
+    assert run.minutes > 0
+    assert run.curves[0].of(run.curves[0].dice)[0][-1] == 8
+    assert run.judged.foreground.mean == pytest.approx(whole.evaluation.cohort.foreground["dice"].mean, abs=1e-5)
+    assert run.judged.seconds > 0
+    assert run.costs.parameters == run.costs.kept_parameters == count_parameters(lambda: build_network(plan))
+    counted = count_macs(lambda: build_network(plan), (1, 1, *tile))
+    assert run.costs.macs_per_voxel == pytest.approx(counted / math.prod(tile))
+
+
 def test_the_curves_of_a_resumed_run_are_continued(balls, plan, tmp_path, always_show):
     start(balls, plan, tmp_path / "run", limits(steps=6), progress=Impatient())
     resume(balls, tmp_path / "run", limits(), progress=Progress())
     lines = (tmp_path / "run" / "logs" / "metrics.csv").read_text().splitlines()
     steps = [int(line.split(",")[0]) for line in lines[1:]]
-    assert lines[0] == "step,loss,learning_rate,dice/mean,dice/ball"
+    assert lines[0] == "step,seconds,loss,learning_rate,dice/mean,dice/ball"
     assert set(steps) == {1, 2, 3, 4, 5, 6}
     assert steps == sorted(steps)
 

@@ -55,7 +55,7 @@ class Row:
 def dice_boxes(rows: Sequence[Row], title: str, description: str) -> Html:
     """Draw the Dice of each row as box plot."""
     floor = dice_floor([row.scores for row in rows])
-    ticks = {tick: f"{tick:g}" for tick in _dice_ticks(floor)}
+    ticks = {tick: f"{tick:g}" for tick in dice_ticks(floor)}
     return _boxes(rows, "dice", (floor, 1.0), ticks, (title, description))
 
 
@@ -98,7 +98,7 @@ def dice_against_volume(row: Row, axis: VolumeAxis, floor: float, key: str, text
     ticks = log_ticks(low, high)
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.set_xticks([], minor=True)
-    axes.set_yticks(_dice_ticks(floor), [f"{tick:g}" for tick in _dice_ticks(floor)])
+    axes.set_yticks(dice_ticks(floor), [f"{tick:g}" for tick in dice_ticks(floor)])
     axes.set_xlabel(f"volume in {axis.unit}", color=FAINT, size=TEXT - 0.5, labelpad=3)
     axes.grid(axis="both", color=RULE, linewidth=1)
     drawn: list[Point] = []
@@ -122,7 +122,8 @@ def log_ticks(low: float, high: float) -> dict[float, str]:
     return {value: f"{value:,.6g}" for value in inside[:: math.ceil(len(inside) / 5)]}
 
 
-def _dice_ticks(floor: float) -> list[float]:
+def dice_ticks(floor: float) -> list[float]:
+    """Return where an axis of Dice from `floor` to 1 is marked, from 1 downwards."""
     every = 2 if floor < 0.5 else 1
     return [tick / 10 for tick in range(10, round(floor * 10) - 1, -every)]
 

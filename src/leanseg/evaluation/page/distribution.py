@@ -17,12 +17,12 @@ from leanseg.evaluation.page.charts import (
     shows_every_case,
 )
 from leanseg.evaluation.page.markup import Html, element, join
-from leanseg.evaluation.page.sentences import dice_and_volume, relation_of
+from leanseg.evaluation.page.sentences import dice_and_volume, relations_found
 from leanseg.evaluation.page.vector_figure import Point
 from leanseg.evaluation.page.wording import correlation, count, isolated, millimetres, noun_of, plural, share, volume
+from leanseg.evaluation.statistics import ENOUGH_CASES
 
 _MOST_ROWS, _MOST_PANELS = 30, 12
-_FEWEST_FOR_A_PANEL = 3
 _MM3_PER_ML = 1000
 
 
@@ -100,9 +100,9 @@ def _figure(heading: str, chart: Html, note: str = "") -> Html:
 
 
 def _panels(rows: list[Row], cohort: Cohort, places: Mapping[str, str]) -> Iterator[Html]:
-    """Return Dice against volume for the targets with the lowest mean Dice."""
+    """Return Dice against volume for the targets with the lowest mean Dice, where ten cases or more have them."""
     drawn = {name: dice_and_volume(cohort, name) for name in _lowest(rows, _MOST_PANELS)}
-    drawn = {name: found for name, found in drawn.items() if found[0].size >= _FEWEST_FOR_A_PANEL}
+    drawn = {name: found for name, found in drawn.items() if found[0].size >= ENOUGH_CASES}
     if not drawn:
         return
     every = np.concatenate([volumes for _, volumes, _ in drawn.values()])
@@ -134,8 +134,11 @@ def _panels(rows: list[Row], cohort: Cohort, places: Mapping[str, str]) -> Itera
 
 
 def _relation(cohort: Cohort, name: str, cases: int) -> str:
+    """Say how Dice goes with volume, and whether that is more than chance."""
     told = count(cases, "case")
-    if (relation := relation_of(cohort, name)) is None:
+    if name not in (found := relations_found(cohort)):
         return told
+    relation, holds = found[name]
     over = "" if relation.n == cases else f" over the {relation.n:,} judged ones"
-    return f"{told}, rank correlation {correlation(relation.rho)}{over}"
+    verdict = ("rises with volume" if relation.rho > 0 else "falls with volume") if holds else "may be chance"
+    return f"{told}, rank correlation {correlation(relation.rho)}{over}: {verdict}"

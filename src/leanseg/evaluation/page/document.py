@@ -1,22 +1,16 @@
-"""The page as a whole: one file with its own style and script, which asks nothing of the network.
+"""The page of an evaluation: what its sections hold, from the summary to what the numbers mean."""
 
-Its policy allows what it holds: this script by its hash, style, and pictures within the file. Without the script it
-reads the same; tables keep their order then, and every layer of the pictures is shown.
-"""
-
-import base64
-import hashlib
-from importlib.resources import files
+from dataclasses import replace
 from pathlib import Path
-from string import Template
 
-from leanseg import __version__
 from leanseg.evaluation.cohort import Cohort
 from leanseg.evaluation.conventions import CONVENTIONS
+from leanseg.evaluation.origin import Origin
 from leanseg.evaluation.page.distribution import distribution
+from leanseg.evaluation.page.frame import framed
 from leanseg.evaluation.page.gallery import MOST_BYTES, Gallery, gallery_of
 from leanseg.evaluation.page.makers import makers_of
-from leanseg.evaluation.page.markup import Html, element, escape, join
+from leanseg.evaluation.page.markup import Html, element, join
 from leanseg.evaluation.page.score_tables import case_table, target_table
 from leanseg.evaluation.page.sentences import account_of
 from leanseg.evaluation.page.summary import summary
@@ -27,20 +21,40 @@ _TERMS = {"hd95": "HD95", "nsd": "NSD"}
 
 
 def write_page(
-    cohort: Cohort, path: Path, *, predictions: Path, references: Path, seed: int, progress: Progress
+    cohort: Cohort,
+    path: Path,
+    *,
+    predictions: Path,
+    references: Path,
+    seed: int,
+    progress: Progress,
+    origin: Origin | None = None,
 ) -> None:
     """Write the report on `cohort` to `path`. `predictions` and `references` are named in it; `seed` as for evaluate.
 
+    origin: of predictions that were made to be judged, which the page tells.
     Cases are read again for their pictures, one at a time. Raises an InputError where one cannot be read any more.
     """
-    path.write_text(page(cohort, predictions, references, seed, progress), encoding="utf-8")
+    path.write_text(page(cohort, predictions, references, seed, progress, origin), encoding="utf-8")
 
 
-def page(cohort: Cohort, predictions: Path, references: Path, seed: int, progress: Progress) -> str:
+def page(
+    cohort: Cohort,
+    predictions: Path,
+    references: Path,
+    seed: int,
+    progress: Progress,
+    origin: Origin | None = None,
+) -> str:
     """Return the report on `cohort` as HTML."""
     gallery = gallery_of(cohort, progress)
-    script = _part("page.js")
     account = account_of(cohort, makers_of([result.pair for result in cohort.results]), seed)
+    sources = {"Predictions": str(predictions), "References": str(references)}
+    if origin is not None:
+        account = replace(
+            account, judged=(*origin.judged, *account.judged), cautions=(*origin.cautions, *account.cautions)
+        )
+        sources = dict(origin.sources)
     sections = {
         "Summary": summary(cohort, account),
         f"Scores by {noun_of(cohort)}": target_table(cohort),
@@ -49,40 +63,13 @@ def page(cohort: Cohort, predictions: Path, references: Path, seed: int, progres
         "All cases": case_table(cohort, gallery.places),
         "How to read this": _conventions(),
     }
-    shown = {title: body for title, body in sections.items() if body is not None}
-    return Template(_part("page.html")).substitute(
-        policy=escape(_policy(script)),
-        version=escape(__version__),
-        title=escape(f"Evaluation of {isolated(predictions.resolve().name)}"),
-        style=_part("page.css"),
-        script=script,
-        predictions=escape(str(predictions)),
-        references=escape(str(references)),
-        links=join(element("li", element("a", title, href=f"#{_anchor(title)}")) for title in shown),
-        sections=join(_section(title, body) for title, body in shown.items()),
+    return framed(
+        f"Evaluation of {isolated(predictions.resolve().name)}",
+        origin.heading if origin else "Evaluation report",
+        sources,
+        sections,
+        ("metrics.csv", "metrics.json"),
     )
-
-
-def _part(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _policy(script: str) -> str:
-    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return (
-        f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _anchor(title: str) -> str:
-    return title.lower().replace(" ", "-")
-
-
-def _section(title: str, body: Html) -> Html:
-    anchor = _anchor(title)
-    heading = element("h2", title, id=f"{anchor}-heading")
-    return element("section", heading, body, id=anchor, aria_labelledby=f"{anchor}-heading")
 
 
 def _pictures(gallery: Gallery, cohort: Cohort) -> Html | None:

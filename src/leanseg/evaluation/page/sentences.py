@@ -253,11 +253,17 @@ def _told_volume_errors(
         yield f"{more} more of {count(asked, noun)} {'comes' if more == 1 else 'come'} out too large or too small."
 
 
-def _relations(cohort: Cohort) -> Iterator[str]:
+def relations_found(cohort: Cohort) -> dict[str, tuple[RankCorrelation, bool]]:
+    """Return for each target that is asked how Dice goes with volume, and whether chance would hardly explain it."""
     asked = {name: relation for name in cohort.targets if (relation := relation_of(cohort, name)) is not None}
+    return {name: (relation, relation.p < _LEVEL / len(asked)) for name, relation in asked.items()}
+
+
+def _relations(cohort: Cohort) -> Iterator[str]:
+    asked = relations_found(cohort)
     if not asked:
         return
-    found = {name: relation for name, relation in asked.items() if relation.p < _LEVEL / len(asked)}
+    found = {name: relation for name, (relation, holds) in asked.items() if holds}
     for verb, sign in (("rises", 1), ("falls", -1)):
         names = sorted((name for name in found if found[name].rho * sign > 0), key=lambda name: -abs(found[name].rho))
         told = [

@@ -5,7 +5,7 @@ measured, read as a formula or looked up in a font. Colours become CSS variables
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
 # Stand-ins for the page's colours.
 INK, FAINT, RULE, ACCENT, ALARM, BOX = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
-_VARIABLES = {INK: "--ink", FAINT: "--faint", RULE: "--rule", ACCENT: "--accent", ALARM: "--alarm", BOX: "--box"}
+SERIES = tuple(f"#0707{number:02x}" for number in range(8))  # to tell series apart, with their markers
+_VARIABLES = {
+    INK: "--ink",
+    FAINT: "--faint",
+    RULE: "--rule",
+    ACCENT: "--accent",
+    ALARM: "--alarm",
+    BOX: "--box",
+    **{colour: f"--series-{number}" for number, colour in enumerate(SERIES)},
+}
 
 TEXT = 12.5  # pixels
 _SHORTENED = 46
@@ -45,9 +54,20 @@ class Margins:
 
 def new_figure(width: float, height: float, margins: Margins) -> tuple["Figure", "Axes"]:
     """Return a figure of `width` by `height` pixels and its axes, which show nothing but what is drawn into them."""
+    figure = empty_figure(width, height)
+    return figure, add_axes(figure, margins)
+
+
+def empty_figure(width: float, height: float) -> "Figure":
+    """Return a figure of `width` by `height` pixels without axes."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+    return Figure(figsize=(width / 72, height / 72), dpi=72)
+
+
+def add_axes(figure: "Figure", margins: Margins) -> "Axes":
+    """Return new axes of `figure`, away from its edges by `margins`, which show nothing but what is drawn into them."""
+    width, height = figure.get_size_inches() * 72
     wide, tall = width - margins.left - margins.right, height - margins.top - margins.bottom
     axes = figure.add_axes((margins.left / width, margins.bottom / height, wide / width, tall / height))
     axes.tick_params(which="both", length=0, pad=6, colors=FAINT, labelsize=TEXT - 0.5)
@@ -55,7 +75,7 @@ def new_figure(width: float, height: float, margins: Margins) -> tuple["Figure",
     axes.patch.set_visible(False)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    return figure, axes
+    return axes
 
 
 def point_mark(number: int) -> str:
@@ -69,9 +89,19 @@ def name_mark(number: int) -> str:
 
 
 def to_svg(
-    figure: "Figure", key: str, title: str, description: str, *, names: Sequence[str], points: Sequence[Point]
+    figure: "Figure",
+    key: str,
+    title: str,
+    description: str,
+    *,
+    names: Sequence[str],
+    points: Sequence[Point],
+    wide: bool = False,
 ) -> Html:
-    """Return `figure` as an <svg> element whose ids begin with `key`, a word that no other chart of the page has."""
+    """Return `figure` as an <svg> element whose ids begin with `key`, a word that no other chart of the page has.
+
+    wide: whether it takes the whole width of the page.
+    """
     import matplotlib as mpl
 
     for artist in figure.findobj():
@@ -87,11 +117,20 @@ def to_svg(
         element("title", title, id=f"{key}-title"),
         element("desc", description, id=f"{key}-description"),
         Html(_resolve(_plain(drawn.getvalue()), names, points)),
-        class_="chart",
+        class_="chart wide" if wide else "chart",
         viewBox=f"0 0 {width:g} {height:g}",
         role="img",
         aria_labelledby=f"{key}-title {key}-description",
     )
+
+
+def standalone(svg: Html, colours: Mapping[str, str]) -> str:
+    """Return what `to_svg` made as the text of a file of its own, with `colours` (variable -> colour) in its place."""
+    text = re.sub(r"var\((--[a-z0-9-]+)\)", lambda found: colours[found[1]], svg).replace(' href="#', ' xlink:href="#')
+    width, height = re.search(r'viewBox="0 0 (\S+) (\S+)"', text).groups()  # type: ignore[union-attr]
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    look = 'font-family="sans-serif" stroke-linejoin="round"'
+    return text.replace("<svg ", f'<svg {spaces} width="{width}" height="{height}" {look} ', 1) + "\n"
 
 
 def _plain(drawing: str) -> str:

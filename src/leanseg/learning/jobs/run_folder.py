@@ -9,33 +9,16 @@ cache/                                preprocessed cases, removed when training 
 
 import shutil
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from leanseg.datasets.documents import DocumentError, read_object
 from leanseg.errors import InputError
 from leanseg.learning.jobs.owned_folder import OwnedFolder
+from leanseg.plans.run_record import RunRecord, State
 from leanseg.storage import write_json
 
-State = Literal["running", "interrupted", "done"]
-
-
-class RunRecord(BaseModel):
-    """What was asked for, and how far it is. Written to run.json."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: Literal[1] = 1
-    leanseg: str
-    dataset: str
-    fold: int
-    minutes: float | None
-    steps: int | None
-    device: str
-    precision: str
-    state: State
-    results: dict[str, float | int | str | None] = {}
+__all__ = ["NoEndError", "NotARunError", "RunFolder", "RunRecord", "State"]
 
 
 class NoEndError(InputError):

@@ -1,0 +1,25 @@
+"""How many multiply-accumulates a graph takes: convolutions and products of matrices, as papers count them."""
+
+from collections.abc import Mapping
+
+from leanseg.packages.graphs.graph import Tensor, read_graph
+from leanseg.packages.graphs.operators import results
+
+_COUNTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+
+
+def multiply_accumulates(model: bytes, densities: Mapping[str, float] | None = None) -> int:
+    """Return the MACs of one run of an ONNX graph, those of a transposed convolution once per input voxel.
+
+    densities: name of a weight -> share of its kernels that count; 1 for all others. In theory only: an engine computes
+    with zeros, too. Raises MalformedModelError.
+    """
+    graph = read_graph(model)
+    known: dict[str, Tensor] = {**graph.constants, graph.source: Tensor(graph.given)}
+    total = 0
+    for node in graph.nodes:
+        made, steps = results(node, [known[name] if name else None for name in node.inputs])
+        known |= zip(node.outputs, made, strict=True)
+        if node.operator in _COUNTED:
+            total += round(steps * (densities or {}).get(node.inputs[1], 1.0))
+    return total
