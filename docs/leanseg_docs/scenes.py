@@ -153,6 +153,12 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "Three folds of 150 steps each. Every case is judged by a model that never trained on it:",
     ),
     Scene(
+        "ablate",
+        "leanseg ablate Task04_Hippocampus --vary alpha=0.25,0.5,1.0 --splits three.json --steps 60 -o runs/alpha",
+        "Three settings of 60 steps each, too few to prefer one of them:",
+    ),
+    Scene("look", f"leanseg look runs/first {SCAN} -o look", "What a minute of training has taught:"),
+    Scene(
         "ensemble",
         "leanseg ensemble runs/folds -o hippocampus-package",
         "The three folds from [leanseg train](train.md), judged on the test cases:",

@@ -83,23 +83,20 @@ def ablate(
     require_one("--steps", steps)
     budget = read_budget(training_ram=ram, minutes=minutes)
     folder, progress = Path(out), progress or Progress()
+    _refuse_early(folder, ends=minutes is not None or steps is not None, resume=resume, overwrite=overwrite)
     with naming_what_is_missing():
         from leanseg.datasets import fingerprint, without_test_cases
         from leanseg.learning.export.torch_engine import resolve_device
         from leanseg.learning.jobs.ablation import ablate as train_settings
         from leanseg.learning.jobs.ablation import resume_ablation, runs_of
-        from leanseg.learning.jobs.ablation_folder import AblationFolder
         from leanseg.learning.jobs.ablation_settings import plan_settings, settings_of
         from leanseg.learning.jobs.training import Limits
 
         if resume:
-            AblationFolder(folder).read()
             opened = open_named(dataset, images, labels, subject_pattern, progress)
             return resume_ablation(opened, folder, Limits(began, minutes, steps), progress=progress)
         where = resolve_device(device or "auto")
         limits = Limits(began, minutes, steps, where)
-        limits.clock()
-        AblationFolder(folder).refuse_if_used(overwrite=overwrite)
         settings = settings_of(vary or {}, network=network, options=options or {}, sparsity=sparsity, density=density)
         opened = open_named(dataset, images, labels, subject_pattern, progress)
         file = path_or_none(splits)
@@ -109,3 +106,16 @@ def ablate(
         return train_settings(
             opened, runs, folder, limits, fold=fold or 0, splits=file, overwrite=overwrite, progress=progress
         )
+
+
+def _refuse_early(out: Path, *, ends: bool, resume: bool, overwrite: bool) -> None:
+    """Refuse what can be refused before torch is loaded or the data set is read."""
+    from leanseg.learning.jobs.ablation_folder import AblationFolder
+    from leanseg.learning.jobs.run_folder import NoEndError
+
+    if resume:
+        AblationFolder(out).read()
+        return
+    AblationFolder(out).refuse_if_used(overwrite=overwrite)
+    if not ends:
+        raise NoEndError

@@ -83,9 +83,9 @@ def ablate(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a network once for every value of an option, and compare them on the same cases.
+    """Train a network for every value of an option and compare.
 
-    Every setting is a run in a folder of its own, as leanseg train leaves it. The others are compared with the first
+    All are judged on the same cases. Every setting is a run in a folder of its own, as leanseg train leaves it. The others are compared with the first
     one, case by case. All settings are checked before the first training begins.
 
     Example: leanseg ablate Task04_Hippocampus --vary alpha=0.25,0.5,1.0 --minutes 8 -o runs/alpha

@@ -17,18 +17,23 @@ FAINT = "#5A646E"
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe and Ito's
 AXES = (BLUE, ORANGE, GREEN)  # D, H, W
 _DPI = 200
+_BEYOND = "#101418"
 
 
 def show_scan(axes: "Axes", view: View, image: NDArray[Any], at: int, window: tuple[float, float]) -> None:
-    """Draw slice `at` of `image` (D, H, W) with x and y in mm, letters and a bar. window: values of black and white."""
+    """Draw slice `at` of `image` (D, H, W) with x and y in mm, letters and a bar; NaN is where no scan is.
+
+    window: values of black and white.
+    """
     tall, wide = view.size(image.shape)
+    axes.set_facecolor(_BEYOND)
     axes.imshow(
         view.cut(image, at),
         cmap="gray",
         vmin=window[0],
         vmax=window[1],
         extent=(0, wide, tall, 0),
-        interpolation="bilinear",
+        interpolation="nearest",
     )
     axes.set(xlim=(0, wide), ylim=(tall, 0), xticks=[], yticks=[], aspect="equal")
     for spine in axes.spines.values():

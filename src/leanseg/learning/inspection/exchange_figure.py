@@ -7,9 +7,9 @@ from typing import Any
 from leanseg.learning.inspection.drawing import FAINT, quiet, save
 from leanseg.learning.inspection.slice_exchange import Exchange
 
-_WIDTH, _ROW, _HEAD, _FOOT, _LEFT, _SIDE = 7.6, 0.19, 0.85, 0.62, 2.05, 0.12  # inches
+_WIDTH, _ROW, _HEAD, _FOOT, _LEFT, _SIDE = 7.6, 0.19, 0.72, 0.62, 1.75, 0.08  # inches
 _PREVIOUS, _SAME, _NEXT = ("#9ECAE1", "#4292C6", "#084594"), "#D5D9DD", ("#FDAE6B", "#E6550D", "#8C2D04")
-_FAINTEST = 0.03
+_LEAST_TOLD = 0.07  # a share that has room for its number
 
 
 def draw_exchanges(layers: Sequence[Exchange], path: Path, *, title: str, about: str) -> None:
@@ -46,8 +46,8 @@ def _bars(axes: Any, shares: Sequence[Mapping[int, float]]) -> None:
         for origin in sorted(share):
             width = 100 * share[origin]
             axes.barh(row, width, left=left, color=_colour(origin), height=0.78, linewidth=0)
-            if share[origin] >= 3 * _FAINTEST:
-                dark = origin == 0 or abs(origin) == 1
+            if share[origin] >= _LEAST_TOLD:
+                dark = abs(origin) <= 1
                 axes.text(
                     left + width / 2,
                     row,
@@ -63,6 +63,8 @@ def _bars(axes: Any, shares: Sequence[Mapping[int, float]]) -> None:
     axes.set_xlim(0, 100)
     axes.set_ylim(len(shares) - 0.5, -0.5)
     axes.set_xticks([0, 50, 100], ["0", "50", "100 %"])
+    for label, side in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
+        label.set_horizontalalignment(side)
 
 
 def _colour(origin: int) -> str:

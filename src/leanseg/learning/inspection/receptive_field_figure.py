@@ -14,6 +14,9 @@ from leanseg.learning.inspection.views import axis_name, views
 SHARES = (0.5, 0.95)
 _WIDTH, _PROFILE, _GAP, _SIDE, _HEAD, _FOOT = 7.6, 2.35, 0.1, 0.08, 0.62, 0.5  # inches
 _TALLEST = 2.6
+_PLOTTED = 0.68  # of the chart's height; above stands what the lines are
+_FAINTEST = 0.2  # square root of the share of the largest gradient from which on colour is seen
+_SMOOTHING = 1.5  # voxels; of the outlines only, which would be as ragged as single gradients are
 
 
 def draw_receptive_field(
@@ -57,18 +60,20 @@ def draw_receptive_field(
 def _overlay(axes: Any, seen: NDArray[np.float64], size: tuple[float, float]) -> None:
     """Colour by the square root of the mass, so that its foot shows, and outline what holds half and most of it."""
     import matplotlib as mpl
+    from scipy.ndimage import gaussian_filter
 
     tall, wide = size
     strength = np.sqrt(seen / seen.max())
     colours = mpl.colormaps["inferno"](strength)
-    colours[..., 3] = np.clip(1.6 * strength - 0.15, 0, 0.85)
+    colours[..., 3] = np.clip(1.5 * (strength - _FAINTEST), 0, 0.85)
     axes.imshow(colours, extent=(0, wide, tall, 0), interpolation="bilinear")
+    smooth = gaussian_filter(seen, _SMOOTHING, mode="constant")
     rows, columns = seen.shape
     across, down = (np.arange(n) + 0.5 for n in (columns, rows))
     for share, line in zip(SHARES, ("solid", (0, (3, 2))), strict=True):
-        level = densest(seen, share)
+        level = densest(smooth, share)
         drawn = axes.contour(
-            across * wide / columns, down * tall / rows, seen, levels=[level], colors="white", linewidths=0.9
+            across * wide / columns, down * tall / rows, smooth, levels=[level], colors="white", linewidths=0.9
         )
         drawn.set(linestyle=line, path_effects=halo())
 
@@ -81,12 +86,12 @@ def _profiles(axes: Any, field: ReceptiveField, orientation: str) -> None:
         name = f"{axis_name(orientation, axis)}: {half:.1f}, {most:.1f} mm"
         axes.plot(distance, 100 * mass / field.spacing[axis], color=colour, linewidth=1.1, label=name)
         for at, style in ((half, "solid"), (most, (0, (3, 2)))):
-            axes.axvline(at, color=colour, linewidth=0.6, linestyle=style, alpha=0.6)
-            axes.axvline(-at, color=colour, linewidth=0.6, linestyle=style, alpha=0.6)
+            for side in (-at, at):
+                axes.axvline(side, ymax=_PLOTTED, color=colour, linewidth=0.6, linestyle=style, alpha=0.6)
     quiet(axes)
     axes.set_xlim(-1.35 * widest, 1.35 * widest)
     axes.set_ylim(0, None)
-    axes.set_ylim(0, 1.5 * axes.get_ylim()[1])
+    axes.set_ylim(0, axes.get_ylim()[1] / _PLOTTED)
     axes.set_xlabel("distance from the labelled voxel, mm", size=7, color=FAINT, labelpad=2)
     axes.set_ylabel("% of the gradient per mm", size=7, color=FAINT, labelpad=2)
     axes.legend(

@@ -106,6 +106,13 @@ class _Scene:
         corner = [at - whole // 2 for at, whole in zip(position, size, strict=True)]
         return region(self.prepared.array, corner, size)[None].astype(np.float32)
 
+    def shown(self) -> NDArray[np.float32]:
+        """Return the first channel of the first tile (D, H, W), with NaN where the scan ends."""
+        size, position = self.plan.inference.tile, self.positions[0]
+        corner = [at - whole // 2 for at, whole in zip(position, size, strict=True)]
+        inside = region(np.ones(self.prepared.array.shape[1:], dtype=bool), corner, size)
+        return np.where(inside, self.tile(position)[0, 0], np.float32(np.nan))
+
 
 def refuse_other_output(out: Path, *, overwrite: bool) -> None:
     """Raise an InputError where `out` is in use, unless an earlier look may be replaced."""
@@ -186,7 +193,7 @@ def _written(
         "exchange": [_described_exchange(layer) for layer in exchanges] or None,
         "absent": list(absent),
     }
-    scan, window = tile[0], grey_window(scene.prepared.array[0])
+    scan, window = scene.shown(), grey_window(scene.prepared.array[0])
     places = f"{len(scene.positions)} place{'s' * (len(scene.positions) != 1)}"
     where = f"{scene.name}, {places} {'in what is segmented' if scene.found else 'anywhere in the scan'}"
     with whole_folder(out) as folder:
