@@ -16,15 +16,13 @@ from leanseg.progress import Progress
 if TYPE_CHECKING:
     from leanseg.learning.jobs.inspection import Look
 
-POSITIONS = 12
-
 
 def look(
     package: PathLike | Package,
     scan: Scan,
     out: PathLike,
     *,
-    positions: int = POSITIONS,
+    positions: int = 12,
     device: Device | None = None,
     max_voxels: int | None = None,
     overwrite: bool = False,

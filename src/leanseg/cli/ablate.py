@@ -85,8 +85,8 @@ def ablate(
 ) -> None:
     """Train a network for every value of an option and compare.
 
-    All are judged on the same cases. Every setting is a run in a folder of its own, as leanseg train leaves it. The others are compared with the first
-    one, case by case. All settings are checked before the first training begins.
+    All are judged on the same cases, and compared with the first one case by case. Every setting is a run in a folder
+    of its own, as leanseg train leaves it. All settings are checked before the first training begins.
 
     Example: leanseg ablate Task04_Hippocampus --vary alpha=0.25,0.5,1.0 --minutes 8 -o runs/alpha
     """

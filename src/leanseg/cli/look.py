@@ -63,6 +63,8 @@ def _show(found: "Look", *, as_json: bool) -> None:
         _show_offsets(offsets)
     if exchange := found.record["exchange"]:
         _show_exchange(exchange)
+    if not found.record["segmented"]:
+        typer.echo("the network segments nothing in this scan: places anywhere in it were looked at")
     for line in found.absent:
         typer.echo(line)
     close(found.folder, ", ".join((*found.pictures, "look.json")))
@@ -85,16 +87,16 @@ def _show_offsets(layers: list[dict[str, object]]) -> None:
 def _show_exchange(layers: list[dict[str, object]]) -> None:
     from leanseg.cli.console import table
 
-    kinds = [kind for kind in ("energy", "influence", "weights") if layers[0][kind]]
+    kinds = {"energy": "signal", "influence": "influence", "weights": "kernels"}
+    kinds = {kind: name for kind, name in kinds.items() if any(layer[kind] for layer in layers)}
     rows = []
     for layer in layers:
         cells = [str(layer["layer"])]
         for kind in kinds:
             shares = layer[kind]
-            assert isinstance(shares, dict)
-            cells.append(f"{1 - shares.get('0', 0.0):.1%}")
+            cells.append(f"{1 - shares.get('0', 0.0):.1%}" if isinstance(shares, dict) else "-")
         rows.append(cells)
-    table(["depth shift", *kinds], rows, title="share that comes from other slices")
+    table(["depth shift", *kinds.values()], rows, title="share that comes from other slices")
 
 
 def _mm(within: dict[str, float]) -> list[str]:

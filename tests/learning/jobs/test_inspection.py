@@ -46,21 +46,28 @@ def packaged(plan, tmp_path):
         if change:
             change(built)
         weights = save({name: tensor.contiguous() for name, tensor in built.state_dict().items()})
-        path = tmp_path / "package"
+        graph = _graph(len(channels), made.data.outputs, made.inference.tile)
         return write_package(
-            path, plan=made, weights=[weights] * members, onnx=[_graph()] * members, card="# none\n", facts={}
+            tmp_path / "package",
+            plan=made,
+            weights=[weights] * members,
+            onnx=[graph] * members,
+            card="# none\n",
+            facts={},
         )
 
     return make
 
 
-def _graph():
-    from onnx import TensorProto, helper
+def _graph(channels, outputs, tile):
+    """A 1x1x1 convolution: a package needs some graph that fits its plan."""
+    from onnx import TensorProto, helper, numpy_helper
 
-    shape = ["B", "C", "D", "H", "W"]
-    node = helper.make_node("Identity", ["image"], ["scores"])
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("image", "scores")]
-    graph = helper.make_graph([node], "network", ends[:1], ends[1:])
+    weights = numpy_helper.from_array(np.zeros((outputs, channels, 1, 1, 1), dtype=np.float32), "weights")
+    node = helper.make_node("Conv", ["image", "weights"], ["scores"])
+    taken = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, channels, *tile])
+    given = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, outputs, *tile])
+    graph = helper.make_graph([node], "network", [taken], [given], [weights])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
 
 

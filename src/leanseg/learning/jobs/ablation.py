@@ -206,6 +206,8 @@ def _tell_differences(runs: Sequence[PlannedRun], progress: Progress) -> None:
 
 def _tell_time(folder: AblationFolder, runs: Sequence[SettingRecord], limits: Limits, progress: Progress) -> None:
     """Say how long it will take before it begins."""
+    if not runs:
+        return
     if limits.minutes is not None:
         most = " at most" if limits.steps is not None else ""
         progress.note(

@@ -158,12 +158,17 @@ def _positions(scores: NDArray[np.float32], number: int, *, regions: bool) -> tu
     scores: logits (K, D, H, W). Where nothing is found they are spread over the whole scan.
     """
     inside = (scores > 0).any(axis=0) if regions else scores.argmax(axis=0) > 0
-    found = bool(inside.any())
-    voxels = np.argwhere(inside if found else np.ones_like(inside))
+    spread = (np.arange(number - 1) + 0.5) / max(number - 1, 1)
+    if not inside.any():
+        places = np.stack(np.unravel_index((spread * inside.size).astype(int), inside.shape), axis=1)
+        return _distinct([np.array(inside.shape) // 2, *places]), False
+    voxels = np.argwhere(inside)
     central = int(((voxels - voxels.mean(axis=0)) ** 2).sum(axis=1).argmin())
-    others = ((np.arange(number - 1) + 0.5) * len(voxels) / max(number - 1, 1)).astype(int)
-    chosen = dict.fromkeys((central, *others.tolist()))
-    return [(int(d), int(h), int(w)) for d, h, w in voxels[list(chosen)]], found
+    return _distinct([voxels[central], *voxels[(spread * len(voxels)).astype(int)]]), True
+
+
+def _distinct(voxels: Sequence[NDArray[np.integer]]) -> list[Triple]:
+    return list(dict.fromkeys((int(d), int(h), int(w)) for d, h, w in voxels))
 
 
 def _written(
@@ -187,7 +192,7 @@ def _written(
         "spacing_mm": list(scene.spacing),
         "tile": list(plan.inference.tile),
         "positions": [list(position) for position in scene.positions],
-        "positions_lie": "in what the network segments" if scene.found else "anywhere: the network segments nothing",
+        "segmented": scene.found,
         "receptive_field": _described_field(field, plan),
         "offsets": [_described_offsets(layer, tile.shape[1:], scene.spacing) for layer in offsets] or None,
         "exchange": [_described_exchange(layer) for layer in exchanges] or None,
