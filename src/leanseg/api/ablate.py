@@ -12,6 +12,7 @@ from leanseg.api.extras import naming_what_is_missing
 from leanseg.api.named_dataset import open_named
 from leanseg.api.paths import PathLike, path_or_none
 from leanseg.plans import read_budget
+from leanseg.plans.sparsity import SparsityMethod
 from leanseg.progress import Progress
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def ablate(
     seeds: Sequence[int] | None = None,
     network: str | None = None,
     options: Mapping[str, JsonValue] | None = None,
-    sparsity: str | None = None,
+    sparsity: SparsityMethod | None = None,
     density: float | None = None,
     fold: int | None = None,
     splits: PathLike | None = None,

@@ -1,6 +1,7 @@
 """The settings of an ablation: every combination of what is varied, each checked before anything is trained."""
 
 import itertools
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from leanseg.learning import networks
 from leanseg.learning.costing import Calibration, calibrate
 from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
 from leanseg.plans import Budget, Plan, Sparsity, read_sparsity
-from leanseg.plans.network_facts import written
 from leanseg.progress import Progress
 
 NETWORK, SPARSITY, DENSITY = "network", "sparsity", "density"
@@ -54,6 +54,17 @@ class VariedAndFixedError(InputError):
             what=f"{key} is given to all settings and varied as well",
             why="a setting has one value of it",
             fix=f"leave out either --vary {key}=... or its other value",
+        )
+
+
+class NotANumberError(InputError):
+    """A density is no number."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(
+            what=f"density {value!r} is no number",
+            why="it is the share of kernels that the network keeps",
+            fix="vary it for example so: --sparsity dynamic --vary density=0.1,0.2,0.5",
         )
 
 
@@ -151,7 +162,10 @@ def _setting(values: Mapping[str, JsonValue], chosen: Mapping[str, JsonValue]) -
     if density is not None and share is None:
         raise NotANumberError(density)
     method = chosen[SPARSITY]
-    name = "_".join(_UNSAFE.sub("-", f"{key}={written(_option(value))}") for key, value in values.items())
+    name = "_".join(
+        _UNSAFE.sub("-", f"{key}={value if isinstance(value, str) else json.dumps(value)}")
+        for key, value in values.items()
+    )
     return Setting(
         name=name,
         values=dict(values),
@@ -159,21 +173,6 @@ def _setting(values: Mapping[str, JsonValue], chosen: Mapping[str, JsonValue]) -
         options=options,
         sparsity=read_sparsity(None if method is None else str(method), share),
     )
-
-
-class NotANumberError(InputError):
-    """A density is no number."""
-
-    def __init__(self, value: object) -> None:
-        super().__init__(
-            what=f"density {value!r} is no number",
-            why="it is the share of kernels that the network keeps",
-            fix="vary it for example so: --sparsity dynamic --vary density=0.1,0.2,0.5",
-        )
-
-
-def _option(value: JsonValue) -> bool | int | float | str | tuple[object, ...] | None:
-    return tuple(value) if isinstance(value, list) else value if not isinstance(value, dict) else str(value)
 
 
 def _refuse_impossible(setting: Setting) -> None:
