@@ -42,5 +42,5 @@ def test_what_makes_no_sense_is_refused_at_once(options, said, refused):
 def test_every_setting_is_checked_before_the_data_set_is_read(leanseg, tmp_path):
     done = leanseg("ablate", tmp_path / "nowhere", "--vary", "alpha=0.5,0.3", "--steps", "1", "-o", tmp_path / "out")
     assert done.code == 2
-    assert "alpha 0.3" in done.err
+    assert "alpha of network distill_dsm_unet is 0.3" in done.err
     assert "nowhere" not in done.err

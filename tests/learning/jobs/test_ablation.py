@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 from tests.learning.jobs.signals import press
 
-from leanseg.errors import BudgetError, InputError, LeansegError
+from leanseg.errors import InputError, LeansegError
 from leanseg.evaluation.statistics import summarise
 from leanseg.learning.jobs import ablation
-from leanseg.learning.jobs.ablation import ablate, resume_ablation, runs_of
+from leanseg.learning.jobs.ablation import PlannedRun, ablate, resume_ablation, runs_of
 from leanseg.learning.jobs.ablation_folder import AblationFolder
 from leanseg.learning.jobs.ablation_scores import MEAN, difference, mean_over_seeds
 from leanseg.learning.jobs.ablation_settings import SameSettingError, Setting
 from leanseg.learning.jobs.run_folder import NotARunError
 from leanseg.learning.jobs.training import Limits
+from leanseg.learning.jobs.training_run import TooFewMinutesError
 from leanseg.packages import Package
-from leanseg.plans import Network
+from leanseg.plans import Estimates, Network
 from leanseg.progress import Progress
 from leanseg.storage import OutputNotEmptyError
 
@@ -143,31 +144,41 @@ def test_resuming_leaves_the_finished_and_goes_on_with_the_interrupted(balls, pl
     assert resumed.record.state == "done"
 
 
-def test_one_that_fails_costs_the_others_nothing_and_can_be_tried_again(balls, plan, splits, tmp_path, monkeypatch):
-    real = ablation.carry_on
+@pytest.fixture
+def copying(monkeypatch, done):
+    """A function that has every run copied from a finished one instead of trained, but for those that must fail."""
 
-    def failing(title, *arguments, **named):
-        if title.startswith("alpha=0.5 "):
-            raise RuntimeError("the layers quarrel")
-        return real(title, *arguments, **named)
+    def copy(failing=None, reason=None):
+        def carry_on(title, dataset, plan, run, limits, **named):
+            name = title.split()[0]
+            if name in (failing or ()):
+                raise reason
+            named["progress"].note(f"{title}: copied")
+            shutil.copytree(done.folder.root / name, run.root, dirs_exist_ok=True)
 
-    monkeypatch.setattr(ablation, "carry_on", failing)
+        monkeypatch.setattr(ablation, "carry_on", carry_on)
+
+    return copy
+
+
+def test_one_that_fails_costs_the_others_nothing_and_can_be_tried_again(balls, plan, splits, tmp_path, copying):
     out = tmp_path / "out"
+    copying(["alpha=0.5"], RuntimeError("the layers quarrel"))
     found = ablate(balls, alphas(plan, 0.5, 1.0), out, limits(), splits=splits, progress=Progress())
     assert list(found.failures) == ["alpha=0.5"]
     assert "the layers quarrel" in found.failures["alpha=0.5"].what
     assert [scores.setting for scores in found.scores] == ["alpha=1"]
     assert "the layers quarrel" in json.loads((out / "ablation.json").read_text())["runs"][0]["failure"]
-    monkeypatch.setattr(ablation, "carry_on", real)
+    copying()
     again = resume_ablation(balls, out, Limits(time.monotonic()), progress=Progress())
     assert not again.failures
     assert [scores.setting for scores in again.scores] == ["alpha=0.5", "alpha=1"]
-    assert json.loads((out / "ablation.json").read_text())["runs"][0]["failure"] is None
 
 
-def test_what_is_refused_leaves_no_trace(balls, plan, splits, tmp_path):
+def test_where_nothing_can_be_trained_no_trace_is_left(balls, plan, splits, tmp_path, copying):
+    copying(["alpha=0.5", "alpha=1"], TooFewMinutesError(0.001, 3))
     runs = alphas(plan, 0.5, 1.0)
-    with pytest.raises(BudgetError):  # every setting needs more time than this
+    with pytest.raises(TooFewMinutesError):
         ablate(balls, runs, tmp_path / "out", limits(None, 0.001), splits=splits, progress=Progress())
     with pytest.raises(InputError, match="folds 0 to 1"):
         ablate(balls, runs, tmp_path / "out", limits(), fold=7, splits=splits, progress=Progress())
@@ -176,22 +187,59 @@ def test_what_is_refused_leaves_no_trace(balls, plan, splits, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_limits_that_no_setting_accepts_are_not_kept(balls, plan, splits, tmp_path):
+def test_an_older_one_comes_back_where_nothing_can_be_trained(balls, plan, splits, tmp_path, copying, done):
     out = tmp_path / "out"
-    ablate(balls, alphas(plan, 1.0), out, limits(steps=3), splits=splits, progress=Interrupting())
-    shutil.rmtree(out / "alpha=1")
-    with pytest.raises(BudgetError):
+    shutil.copytree(done.folder.root, out)
+    before = (out / "ablation.json").read_bytes()
+    copying(["alpha=0.5"], TooFewMinutesError(0.001, 3))
+    with pytest.raises(TooFewMinutesError):
+        ablate(balls, alphas(plan, 0.5), out, limits(), splits=splits, overwrite=True, progress=Progress())
+    assert (out / "ablation.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_limits_that_no_setting_accepts_are_not_kept(balls, tmp_path, copying, done):
+    out = tmp_path / "out"
+    shutil.copytree(done.folder.root, out)
+    for run in ("alpha=0.5", "alpha=1"):
+        shutil.rmtree(out / run)
+    copying(["alpha=0.5", "alpha=1"], TooFewMinutesError(0.001, 3))
+    with pytest.raises(TooFewMinutesError):
         resume_ablation(balls, out, limits(None, 0.001), progress=Progress())
     record = AblationFolder(out).read()
-    assert (record.steps, record.minutes) == (3, None)
+    assert (record.steps, record.minutes) == (2, None)
 
 
-def test_the_time_is_told_before_it_begins(balls, plan, splits, tmp_path):
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ({"steps": 2}, "2 trainings of 2 steps; how long a step takes is not known"),
+        ({"steps": None, "minutes": 8}, "2 trainings of 8 minutes each, everything included: 16 minutes together"),
+    ],
+)
+def test_the_time_is_told_before_it_begins(ends, told, balls, plan, splits, tmp_path, copying):
+    copying()
     notes = Notes()
-    ablate(balls, alphas(plan, 1.0), tmp_path / "out", limits(), splits=splits, progress=notes)
-    told = [number for number, said in enumerate(notes.said) if said.startswith("1 trainings of 2 steps")]
-    begun = [number for number, said in enumerate(notes.said) if said.startswith("alpha=1 ")]
-    assert told[0] < begun[0]
+    ablate(balls, alphas(plan, 0.5, 1.0), tmp_path / "out", limits(**ends), splits=splits, progress=notes)
+    assert notes.said[:2] == [told, "alpha=0.5 (1 of 2): copied"]
+
+
+def test_steps_of_known_length_are_told_in_time(balls, plan, splits, tmp_path, copying):
+    copying()
+    notes = Notes()
+    timed = plan.model_copy(update={"estimates": Estimates(training_ram=1, prediction_ram=1, seconds_per_step=3.0)})
+    ablate(balls, alphas(timed, 0.5, 1.0), tmp_path / "out", limits(100), splits=splits, progress=notes)
+    assert "about 10 minutes of steps" in notes.said[0]
+
+
+def test_patches_of_different_sizes_are_told(balls, plan, splits, tmp_path, copying):
+    copying()
+    notes = Notes()
+    one, other = alphas(plan, 0.5, 1.0)
+    smaller = other.plan.training.model_copy(update={"patch": (4, 16, 16)})
+    other = PlannedRun(other.name, other.setting, other.plan.model_copy(update={"training": smaller}))
+    ablate(balls, [one, other], tmp_path / "out", limits(), splits=splits, progress=notes)
+    assert "alpha=0.5: 2 x 6 x 16 x 16; alpha=1: 2 x 4 x 16 x 16" in notes.said[0]
 
 
 def test_of_several_seeds_every_run_has_its_own(plan):

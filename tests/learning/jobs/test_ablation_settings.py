@@ -53,7 +53,7 @@ def test_names_are_names_of_folders():
     ("vary", "said"),
     [
         ({"alhpa": [0.5]}, "did you mean 'alpha'"),
-        ({"alpha": [0.5, 0.3]}, "alpha 0.3"),
+        ({"alpha": [0.5, 0.3]}, "is 0.3 instead of one of"),
         ({"alpha": [0.5, "half"]}, "'half'"),
         ({"network": ["unet3d", "unet2"]}, "unet2"),
         ({"density": [0.2]}, "--density was given without"),

@@ -1,6 +1,7 @@
 import io
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -137,6 +138,16 @@ def test_the_exported_form_gives_the_same(depth, volumes):
     torch.onnx.export(module, (x,), file, input_names=["x"], dynamo=False)
     (exported,) = onnxruntime.InferenceSession(file.getvalue()).run(None, {"x": x.numpy()})
     assert np.array_equal(exported, module(x).numpy())
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_no_part_of_an_exported_graph_is_empty(alpha):
+    file = io.BytesIO()
+    torch.onnx.export(DistillDepthShift(8, alpha), (torch.zeros(1, 8, 3, 4, 4),), file, dynamo=False)
+    graph = onnx.shape_inference.infer_shapes(onnx.load_from_string(file.getvalue())).graph
+    shapes = [[size.dim_value for size in value.type.tensor_type.shape.dim] for value in graph.value_info]
+    assert shapes
+    assert all(0 not in shape for shape in shapes)
 
 
 @pytest.mark.parametrize(("channels", "alpha"), [(16, 0.25), (32, 0.5), (16, 1.0)])
