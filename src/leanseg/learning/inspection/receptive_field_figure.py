@@ -67,9 +67,9 @@ def _overlay(axes: Any, seen: NDArray[np.float64], size: tuple[float, float]) ->
     colours = mpl.colormaps["inferno"](strength)
     colours[..., 3] = np.clip(1.5 * (strength - _FAINTEST), 0, 0.85)
     axes.imshow(colours, extent=(0, wide, tall, 0), interpolation="bilinear")
-    smooth = gaussian_filter(seen, _SMOOTHING, mode="constant")
+    smooth = np.pad(gaussian_filter(seen, _SMOOTHING, mode="constant"), 1)  # outlines close at the border
     rows, columns = seen.shape
-    across, down = (np.arange(n) + 0.5 for n in (columns, rows))
+    across, down = (np.arange(n + 2) - 0.5 for n in (columns, rows))
     for share, line in zip(SHARES, ("solid", (0, (3, 2))), strict=True):
         level = densest(smooth, share)
         drawn = axes.contour(

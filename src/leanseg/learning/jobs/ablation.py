@@ -249,6 +249,7 @@ def _carry_out(
             folder.write(record.model_copy(update={"state": "interrupted"}))
             raise
         if went is None:
+            record = _with(record, run.name, failure=None)
             continue
         seconds = run.seconds + time.monotonic() - began
         failure = went.what if isinstance(went, LeansegError) else None
