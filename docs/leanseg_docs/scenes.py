@@ -154,8 +154,8 @@ SCENES: tuple[Scene | Snippets, ...] = (
     ),
     Scene(
         "ablate",
-        "leanseg ablate Task04_Hippocampus --vary alpha=0.25,0.5,1.0 --splits three.json --steps 60 -o runs/alpha",
-        "Three settings of 60 steps each, too few to prefer one of them:",
+        "leanseg ablate Task04_Hippocampus --vary alpha=0.25,0.5,1.0 --splits three.json --steps 40 -o runs/alpha",
+        "Three settings of 40 steps each, too few to prefer one of them:",
     ),
     Scene("look", f"leanseg look runs/first {SCAN} -o look", "What a minute of training has taught:"),
     Scene(

@@ -6,7 +6,7 @@ the score that decides, on tiles of a real scan, and the mean of its absolute va
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,17 +43,19 @@ class ReceptiveField:
     spacing: tuple[float, float, float]
 
     @classmethod
-    def of(cls, gradients: Sequence[Float64], spacing: tuple[float, float, float]) -> "ReceptiveField":
+    def of(cls, gradients: Iterable[Float64], spacing: tuple[float, float, float]) -> "ReceptiveField":
         """Return the mean over absolute gradients (C, D, H, W), each of which counts the same.
 
         Each is divided by its sum first, or one voxel about which the network is in doubt would speak for all.
         Raises BlindNetworkError.
         """
-        sums = [float(gradient.sum()) for gradient in gradients]
-        if not all(math.isfinite(total) and total > 0 for total in sums):
-            raise BlindNetworkError
-        mass = sum(gradient / total for gradient, total in zip(gradients, sums, strict=True)) / len(sums)
-        return cls(np.asarray(mass, dtype=np.float64), spacing)
+        mass, number = np.zeros(()), 0
+        for gradient in gradients:
+            total = float(gradient.sum())
+            if not (math.isfinite(total) and total > 0):
+                raise BlindNetworkError
+            mass, number = mass + gradient / total, number + 1
+        return cls(mass / number, spacing)
 
     @property
     def centre(self) -> Triple:

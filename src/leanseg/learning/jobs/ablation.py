@@ -61,7 +61,7 @@ class SettingFailedError(LeansegError):
         super().__init__(
             what=f"{type(reason).__name__}: {first_line(reason)}",
             why="this setting has no result; the others do not depend on it",
-            fix="train it alone with LEANSEG_DEBUG=1 to see where: leanseg train --plan",
+            fix="train it alone with LEANSEG_DEBUG=1 to see where: leanseg train DATASET --plan OUT/plans/SETTING.json",
         )
 
 

@@ -139,16 +139,18 @@ def look_into(
     places, found = _positions(scores, positions, regions=bool(plan.data.regions))
     del scores
     scene = _Scene(name, prepared, plan, places, found)
-    gradients = []
     meter = ExchangeMeter()
     offsets: list[Offsets] = []
-    for number, position in enumerate(progress.track(places, "Looking")):
-        tile = torch.from_numpy(scene.tile(position)).to(device)
-        with meter.watching(network), record_offsets(network) as recorded:
-            gradients.append(score_gradient(network, tile, regions=bool(plan.data.regions)))
-        if number == 0:
-            offsets = recorded
-    field = ReceptiveField.of(gradients, scene.spacing)
+
+    def gradients() -> Iterator[NDArray[np.float64]]:
+        for number, position in enumerate(progress.track(places, "Looking")):
+            tile = torch.from_numpy(scene.tile(position)).to(device)
+            with meter.watching(network), record_offsets(network) as recorded:
+                yield score_gradient(network, tile, regions=bool(plan.data.regions))
+            if number == 0:
+                offsets.extend(recorded)
+
+    field = ReceptiveField.of(gradients(), scene.spacing)
     return _written(package, scene, field, offsets, meter.exchanges(), out)
 
 
