@@ -33,7 +33,7 @@ def show_scan(axes: "Axes", view: View, image: NDArray[Any], at: int, window: tu
         vmin=window[0],
         vmax=window[1],
         extent=(0, wide, tall, 0),
-        interpolation="nearest",
+        interpolation="bilinear",
     )
     axes.set(xlim=(0, wide), ylim=(tall, 0), xticks=[], yticks=[], aspect="equal")
     for spine in axes.spines.values():

@@ -16,7 +16,7 @@ _WIDTH, _PROFILE, _GAP, _SIDE, _HEAD, _FOOT = 7.6, 2.35, 0.1, 0.08, 0.62, 0.5  #
 _TALLEST = 2.6
 _PLOTTED = 0.68  # of the chart's height; above stands what the lines are
 _FAINTEST = 0.2  # square root of the share of the largest gradient from which on colour is seen
-_SMOOTHING = 1.5  # voxels; of the outlines only, which would be as ragged as single gradients are
+_SMOOTHING = 0.8  # voxels; of the outlines only, which would be as ragged as single gradients are
 
 
 def draw_receptive_field(
