@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leanseg.learning.inspection.drawing import AXES, FAINT, ORANGE, PINK, quiet, save, show_scan
+from leanseg.learning.inspection.drawing import AXES, FAINT, PINK, quiet, save, show_scan
 from leanseg.learning.inspection.offsets import Offsets
 from leanseg.learning.inspection.views import View, views
 
@@ -26,6 +26,7 @@ _TALLEST = 2.0
 _MOST_PER_AXIS = 3  # voxels whose taps are drawn
 _REACH = 0.6  # of the distance between taps: how long a long arrow is drawn
 _LONG = 95.0  # percentile of the offsets that is a long one
+_ARROW = "#E69F00"  # shows on dark and on bright tissue
 _LINES = (*AXES, PINK)
 
 
@@ -119,7 +120,7 @@ def _arrows(axes: "Axes", view: View, layer: Offsets, scan: NDArray[Any], magnif
             angles="xy",
             scale_units="xy",
             scale=1,
-            color=ORANGE,
+            color=_ARROW,
             width=0.009,
             headwidth=3,
             headlength=3,
