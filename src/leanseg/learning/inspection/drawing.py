@@ -18,6 +18,12 @@ BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe 
 AXES = (BLUE, ORANGE, GREEN)  # D, H, W
 _DPI = 200
 _BEYOND = "#101418"
+_LETTERS = (
+    (0.03, 0.5, "left", "center"),
+    (0.97, 0.5, "right", "center"),
+    (0.5, 0.97, "center", "top"),
+    (0.5, 0.03, "center", "bottom"),
+)
 
 
 def show_scan(axes: "Axes", view: View, image: NDArray[Any], at: int, window: tuple[float, float]) -> None:
@@ -38,9 +44,7 @@ def show_scan(axes: "Axes", view: View, image: NDArray[Any], at: int, window: tu
     axes.set(xlim=(0, wide), ylim=(tall, 0), xticks=[], yticks=[], aspect="equal")
     for spine in axes.spines.values():
         spine.set_visible(False)
-    places = ((0.03, 0.5, "left", "center"), (0.97, 0.5, "right", "center"))
-    places += ((0.5, 0.97, "center", "top"), (0.5, 0.03, "center", "bottom"))
-    for letter, (x, y, horizontal, vertical) in zip(view.letters, places, strict=True):
+    for letter, (x, y, horizontal, vertical) in zip(view.letters, _LETTERS, strict=True):
         axes.text(
             x,
             y,

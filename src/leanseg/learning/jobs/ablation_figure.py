@@ -29,8 +29,7 @@ def draw_ablation(settings: Sequence[SettingScores], picture: Path) -> None:
     _draw_scores(scores, settings)
     _draw_differences(differences, settings)
     figure.legend(loc="outside lower center", ncols=4, fontsize=8, frameon=False)
-    context = {"svg.hashsalt": "ablation", "svg.fonttype": "none"}
-    with mpl.rc_context(context), whole_file(picture) as temporary:
+    with mpl.rc_context({"svg.hashsalt": "ablation", "svg.fonttype": "none"}), whole_file(picture) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 
@@ -78,6 +77,6 @@ def _quiet(axes: "Axes") -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(labelsize=8)
-    axes.xaxis.label.set_size(8)
+    axes.xaxis.label.set_fontsize(8)
     axes.grid(axis="x", linewidth=0.4, color="#D5D9DD")
     axes.set_axisbelow(True)
