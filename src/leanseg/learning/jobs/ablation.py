@@ -208,20 +208,21 @@ def _tell_time(folder: AblationFolder, runs: Sequence[SettingRecord], limits: Li
     """Say how long it will take before it begins."""
     if not runs:
         return
+    trainings = f"{len(runs)} training{'s' * (len(runs) != 1)}"
     if limits.minutes is not None:
-        most = " at most" if limits.steps is not None else ""
         progress.note(
-            f"{len(runs)} trainings of {limits.minutes:g} minutes each, everything included: "
-            f"{_duration(60 * limits.minutes * len(runs))} together{most}"
+            f"{trainings} of {limits.minutes:g} minutes each, everything included: "
+            f"{_duration(60 * limits.minutes * len(runs))} together"
         )
         return
+    assert limits.steps is not None  # one of the two is there: see Limits.clock
     estimates = [read_plan(folder.plan(run.name)).estimates for run in runs]
     seconds = [each.seconds_per_step for each in estimates if each and each.seconds_per_step]
-    if len(seconds) < len(runs) or limits.steps is None:
-        progress.note(f"{len(runs)} trainings of {limits.steps:,} steps; how long a step takes is not known")
+    if len(seconds) < len(runs):
+        progress.note(f"{trainings} of {limits.steps:,} steps; how long a step takes is not known")
         return
     progress.note(
-        f"{len(runs)} trainings of {limits.steps:,} steps: about {_duration(limits.steps * sum(seconds))} of steps, "
+        f"{trainings} of {limits.steps:,} steps: about {_duration(limits.steps * sum(seconds))} of steps, "
         "and reading, export and validation of each on top"
     )
 
