@@ -9,6 +9,7 @@ from safetensors.torch import save
 import leanseg
 from leanseg.errors import InputError
 from leanseg.learning.export.torch_engine import build_network
+from leanseg.learning.inspection.receptive_field import BlindNetworkError
 from leanseg.learning.jobs.inspection import NotALookError, SeveralNetworksError
 from leanseg.learning.layers import DepthwiseDeformableConv3d
 from leanseg.packages import Package, write_package
@@ -130,6 +131,32 @@ def test_channels_that_do_not_matter_have_no_share(packaged, scan, tmp_path):
     array, affine = scan
     found = leanseg.look(package, (np.stack([array, array]), affine), tmp_path / "out", positions=1, device="cpu")
     assert found.record["receptive_field"]["share_of_channels"] == {"T1": 1.0, "T2": 0.0}
+
+
+def head_of(network):
+    """The last convolution, which makes the logits."""
+    return [module for module in network.modules() if isinstance(module, torch.nn.Conv3d | torch.nn.Conv2d)][-1]
+
+
+def test_where_nothing_is_found_places_are_spread_over_the_scan(packaged, scan, tmp_path):
+    def find_nothing(network):
+        head_of(network).bias.data[0] += 1000
+
+    found = leanseg.look(packaged("unet2d", change=find_nothing), scan, tmp_path / "out", positions=5, device="cpu")
+    assert found.record["segmented"] is False
+    places = {tuple(place) for place in found.record["positions"]}
+    assert len(places) == 5
+    assert (6, 7, 8) in places  # the middle: the plan's grid has superior, anterior, right
+    assert all(0 <= at < size for place in places for at, size in zip(place, (12, 14, 16), strict=True))
+
+
+def test_a_network_that_does_not_look_at_the_scan_is_refused(packaged, scan, tmp_path):
+    def blind(network):
+        head_of(network).weight.data.zero_()
+
+    with pytest.raises(BlindNetworkError):
+        leanseg.look(packaged("unet2d", change=blind), scan, tmp_path / "out", positions=1, device="cpu")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_scan_with_other_channels_is_refused(packaged, scan, tmp_path):
