@@ -113,7 +113,7 @@ def _arrows(axes: "Axes", view: View, layer: Offsets, scan: NDArray[Any], magnif
         moved = regular + magnified * (layer.positions(voxel) - regular)
         in_plane = regular[:, view.normal] == voxel[view.normal]
         start, end = (view.place((at[in_plane] + 0.5) * stride - 0.5, tile) for at in (regular, moved))
-        axes.scatter(*start.T, s=5, facecolors="none", edgecolors="white", linewidths=0.6)
+        axes.scatter(start[:, 0], start[:, 1], s=5, facecolors="none", edgecolors="white", linewidths=0.6)
         axes.quiver(
             *start.T,
             *(end - start).T,

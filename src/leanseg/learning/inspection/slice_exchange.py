@@ -91,7 +91,7 @@ class ExchangeMeter:
                 _add_influence(sums, parts, gradient if folded else fold_slices(gradient))
 
             if output.requires_grad:
-                output.register_hook(weigh)
+                output.register_hook(weigh)  # type: ignore[no-untyped-call]
 
         return meter
 
@@ -106,7 +106,7 @@ class ExchangeMeter:
                 _add_influence(sums, _cut(joined.detach(), bounds), gradient, bounds)
 
             if joined.requires_grad:
-                joined.register_hook(weigh)
+                joined.register_hook(weigh)  # type: ignore[no-untyped-call]
 
         return meter
 
@@ -148,9 +148,8 @@ def _learned(module: nn.Module) -> Mapping[int, float] | None:
     if not isinstance(module, DistillDepthShift):
         return None
     squares = module.distill.weight.detach().double().square().sum(dim=(1, 2, 3))
-    forward, backward, kept = (
-        float(part.sum()) for part in squares.split([module.moved, module.moved, 2 * module.moved])
-    )
+    parts = torch.split(squares, [module.moved, module.moved, 2 * module.moved])
+    forward, backward, kept = (float(part.sum()) for part in parts)
     return _shares({-1: forward, 0: kept, 1: backward})
 
 
