@@ -49,12 +49,14 @@ class ReceptiveField:
         Each is divided by its sum first, or one voxel about which the network is in doubt would speak for all.
         Raises BlindNetworkError.
         """
-        mass, number = np.zeros(()), 0
+        mass: Float64 = np.zeros(())
+        number = 0
         for gradient in gradients:
             total = float(gradient.sum())
             if not (math.isfinite(total) and total > 0):
                 raise BlindNetworkError
-            mass, number = mass + gradient / total, number + 1
+            mass = mass + gradient / total
+            number += 1
         return cls(mass / number, spacing)
 
     @property

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from pydantic import JsonValue
@@ -103,8 +104,8 @@ def settings_of(
             raise VariedAndFixedError(key)
     settings: list[Setting] = []
     for combination in itertools.product(*vary.values()):
-        values = dict(zip(vary, combination, strict=True))
-        settings.append(_setting(values, {**fixed, **values}))
+        one_each = dict(zip(vary, combination, strict=True))
+        settings.append(_setting(one_each, {**fixed, **one_each}))
     refuse_repeated([setting.name for setting in settings])
     for setting in settings:
         _refuse_impossible(setting)
@@ -125,7 +126,7 @@ def plan_settings(
     fingerprint: Fingerprint,
     budget: Budget,
     settings: Sequence[Setting],
-    device: str,
+    device: Literal["cpu", "cuda"],
     progress: Progress,
 ) -> list[Plan]:
     """Return a plan for each setting. Raises InputError and BudgetError.
@@ -138,9 +139,8 @@ def plan_settings(
     for setting in progress.track(settings, "Planning", total=len(settings)):
         options = dict(setting.options)
         if setting.network not in measured:
-            where = "cuda" if device == "cuda" else "cpu"
             outputs = len(dataset.regions) or len(dataset.labels)
-            measured[setting.network] = calibrate(setting.network, len(dataset.channels), outputs, options, where)
+            measured[setting.network] = calibrate(setting.network, len(dataset.channels), outputs, options, device)
         plans.append(
             make_plan(
                 dataset,
