@@ -88,8 +88,8 @@ class ReceptiveField:
         return _holding(away.ravel(), self.voxels.ravel(), share)
 
     def _distances(self, axis: int) -> Float64:
-        distances: Float64 = (np.arange(self.mass.shape[1 + axis]) - self.centre[axis]) * self.spacing[axis]
-        return distances
+        voxels: Float64 = np.arange(self.mass.shape[1 + axis], dtype=np.float64) - self.centre[axis]
+        return voxels * self.spacing[axis]
 
 
 def densest(mass: Float64, share: float) -> float:
