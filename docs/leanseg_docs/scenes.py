@@ -153,11 +153,6 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "Three folds of 150 steps each. Every case is judged by a model that never trained on it:",
     ),
     Scene(
-        "ablate",
-        "leanseg ablate Task04_Hippocampus --vary alpha=0.25,0.5,1.0 --splits three.json --steps 40 -o runs/alpha",
-        "Three settings of 40 steps each, too few to prefer one of them:",
-    ),
-    Scene(
         "ablate-refused",
         "leanseg ablate Task04_Hippocampus --vary alpha=0.5,0.3 --minutes 8 -o runs/refused",
         "A value that the network cannot take, among others that it can:",
