@@ -12,7 +12,7 @@ import typer
 import leanseg
 from leanseg.cli import _application
 
-COMMANDS = ("check", "plan", "train", "ensemble", "predict", "evaluate", "runs", "stress")
+COMMANDS = ("check", "plan", "train", "ablate", "ensemble", "predict", "evaluate", "look", "runs", "stress")
 SCRIPT = """
 from pathlib import Path
 

@@ -101,6 +101,12 @@ def _run_folder() -> str:
     return _listing(run_folder.__doc__)
 
 
+def _ablation_folder() -> str:
+    from leanseg.learning.jobs import ablation_folder
+
+    return _listing(ablation_folder.__doc__)
+
+
 def _cross_validation_folder() -> str:
     from leanseg.learning.jobs import cross_validation_folder
 
@@ -113,6 +119,7 @@ def _listing(docstring: str | None) -> str:
 
 
 _GENERATED: dict[str, Callable[[], str]] = {
+    "ablation-folder": _ablation_folder,
     "aliases": python_api.aliases,
     "commands": commands.command_table,
     "conventions": _conventions,

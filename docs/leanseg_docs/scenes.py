@@ -180,6 +180,14 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "A minute of training, and three folds of 150 steps each. They were judged on other cases, and stand apart:",
     ),
     Scene(
+        "ablate-refused",
+        "leanseg ablate Task04_Hippocampus --vary alpha=0.5,0.3 --minutes 8 -o runs/refused",
+        "A value that the network cannot take, among others that it can:",
+        code=2,
+        again=True,
+    ),
+    Scene("look", f"leanseg look runs/first {SCAN} -o look", "What a minute of training has taught:"),
+    Scene(
         "ensemble",
         "leanseg ensemble runs/folds -o hippocampus-package",
         "The three folds from [leanseg train](train.md), judged on the test cases:",

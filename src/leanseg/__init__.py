@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from leanseg.api.ablate import ablate
     from leanseg.api.check import check
     from leanseg.api.ensemble import ensemble
     from leanseg.api.evaluate import evaluate
+    from leanseg.api.look import look
     from leanseg.api.model import Model
     from leanseg.api.plan import plan
     from leanseg.api.predict import predict
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from leanseg.evaluation.stress import StressTest
     from leanseg.inference import Summary
     from leanseg.learning import networks
+    from leanseg.learning.jobs.ablation import Ablation
     from leanseg.learning.jobs.cross_validation import CrossValidation
     from leanseg.learning.jobs.ensemble import Ensemble
+    from leanseg.learning.jobs.inspection import Look
     from leanseg.learning.jobs.training_run import Outcome
     from leanseg.packages import Package
     from leanseg.plans import Plan
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from leanseg.volumes import Volume
 
 __all__ = [
+    "Ablation",
     "BudgetError",
     "CheckReport",
     "CrossValidation",
@@ -36,6 +41,7 @@ __all__ = [
     "Evaluation",
     "InputError",
     "LeansegError",
+    "Look",
     "Model",
     "Outcome",
     "Package",
@@ -47,9 +53,11 @@ __all__ = [
     "Summary",
     "Volume",
     "__version__",
+    "ablate",
     "check",
     "ensemble",
     "evaluate",
+    "look",
     "networks",
     "plan",
     "predict",
@@ -62,6 +70,7 @@ __version__ = "0.1.0"
 
 # Where each name is found when it is first asked for, so that `import leanseg` stays light and works without torch.
 _LAZY = {
+    "Ablation": "leanseg.learning.jobs.ablation",
     "BudgetError": "leanseg.errors",
     "CheckReport": "leanseg.datasets",
     "CrossValidation": "leanseg.learning.jobs.cross_validation",
@@ -69,6 +78,7 @@ _LAZY = {
     "Evaluation": "leanseg.evaluation",
     "InputError": "leanseg.errors",
     "LeansegError": "leanseg.errors",
+    "Look": "leanseg.learning.jobs.inspection",
     "Model": "leanseg.api.model",
     "Outcome": "leanseg.learning.jobs.training_run",
     "Package": "leanseg.packages",
@@ -79,9 +89,11 @@ _LAZY = {
     "StressTest": "leanseg.evaluation.stress",
     "Summary": "leanseg.inference",
     "Volume": "leanseg.volumes",
+    "ablate": "leanseg.api.ablate",
     "check": "leanseg.api.check",
     "ensemble": "leanseg.api.ensemble",
     "evaluate": "leanseg.api.evaluate",
+    "look": "leanseg.api.look",
     "networks": "leanseg.learning",
     "plan": "leanseg.api.plan",
     "predict": "leanseg.api.predict",

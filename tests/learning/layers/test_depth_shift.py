@@ -17,6 +17,7 @@ from leanseg.learning.layers import (
     shift_along_depth,
     unfold_slices,
 )
+from leanseg.packages.graphs import check_graph
 
 EVERY_SHIFT = [HardDepthShift, ResidualDepthShift, DistillDepthShift]
 
@@ -137,6 +138,13 @@ def test_the_exported_form_gives_the_same(depth, volumes):
     torch.onnx.export(module, (x,), file, input_names=["x"], dynamo=False)
     (exported,) = onnxruntime.InferenceSession(file.getvalue()).run(None, {"x": x.numpy()})
     assert np.array_equal(exported, module(x).numpy())
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_packages_accept_the_exported_form(alpha):
+    file, shape = io.BytesIO(), (1, 8, 3, 4, 4)
+    torch.onnx.export(DistillDepthShift(8, alpha), (torch.zeros(shape),), file, dynamo=False)
+    check_graph(file.getvalue(), given=shape, wanted=shape)  # refuses parts without channels
 
 
 @pytest.mark.parametrize(("channels", "alpha"), [(16, 0.25), (32, 0.5), (16, 1.0)])

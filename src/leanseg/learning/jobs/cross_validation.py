@@ -23,6 +23,7 @@ from leanseg.learning.export.torch_engine import NoSuchDeviceError, resolve_devi
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder, CrossValidationRecord
 from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.run_folder import NotARunError, RunFolder
+from leanseg.learning.jobs.series import carry_on, is_done
 from leanseg.learning.jobs.training import (
     FOLDS,
     Limits,
@@ -30,8 +31,6 @@ from leanseg.learning.jobs.training import (
     refuse_impossible,
     refuse_other_data,
     refuse_too_few,
-    resume,
-    start,
 )
 from leanseg.plans import Plan, read_plan, write_plan
 from leanseg.progress import Progress
@@ -136,7 +135,7 @@ def resume_cross_validation(dataset: Dataset, out: Path, limits: Limits, *, prog
     """
     folder = CrossValidationFolder(out)
     record = folder.read()
-    if record.state == "done" and all(_is_done(folder.fold(number)) for number in range(record.folds)):
+    if record.state == "done" and all(is_done(folder.fold(number)) for number in range(record.folds)):
         raise NotARunError(out, "is finished")
     plan = read_plan(folder.plan)
     refuse_other_data(plan, dataset)
@@ -166,10 +165,6 @@ def _leave(folder: CrossValidationFolder, *, refused: bool) -> None:
     """Leave no trace where nothing was trained: of what was refused, and of what would replace an older run."""
     if folder.replaces or (refused and not folder.fold(0).record.is_file()):
         folder.abandon()
-
-
-def _is_done(run: RunFolder) -> bool:
-    return run.record.is_file() and run.read().state == "done"
 
 
 def _carry_out(
@@ -210,20 +205,19 @@ def _train_folds(
         folder.write(record)
 
     for number in range(record.folds):
-        run = folder.fold(number)
-        if _is_done(run):
-            progress.note(f"Fold {number} of {record.folds}: finished before")
+        outcome = carry_on(
+            f"Fold {number} of {record.folds}",
+            dataset,
+            plan,
+            folder.fold(number),
+            limits,
+            fold=number,
+            splits=folder.splits,
+            begun=begun,
+            progress=progress,
+        )
+        if outcome is None:
             continue
-        if run.record.is_file():
-            progress.note(f"Fold {number} of {record.folds}: goes on")
-            outcome = resume(dataset, run.root, limits, cache=folder.cache, progress=progress)
-            begun()
-        else:
-            progress.note(f"Fold {number} of {record.folds}: begins")
-            splits, cache = folder.splits, folder.cache
-            outcome = start(
-                dataset, plan, run.root, limits, fold=number, splits=splits, cache=cache, begun=begun, progress=progress
-            )
         if outcome.judgement is None:
             return None
         failures += outcome.judgement.failures

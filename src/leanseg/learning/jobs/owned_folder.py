@@ -7,7 +7,7 @@ from pathlib import Path
 from leanseg.errors import InputError
 from leanseg.storage import CannotWriteError, OutputNotEmptyError
 
-RECORDS = ("run.json", "cross_validation.json")  # one of them says that a folder is ours
+RECORDS = ("run.json", "cross_validation.json", "ablation.json")  # one of them says that a folder is ours
 
 
 class NotOurRunError(InputError):

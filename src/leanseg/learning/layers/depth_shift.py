@@ -143,5 +143,7 @@ class DistillDepthShift(DepthShift):
 
     def exchange(self, x: Tensor, depth: int) -> Tensor:
         """Distil slices (B * depth, C, H, W), then shift what was distilled for the neighbours."""
+        if not self.untouched:  # exported graphs may have no part without channels
+            return shift_along_depth(self.distill(x), depth, self.moved)
         untouched, taking_part = torch.split(x, [self.untouched, 4 * self.moved], dim=1)
         return shift_along_depth(torch.cat([self.distill(taking_part), untouched], dim=1), depth, self.moved)
