@@ -1,0 +1,1 @@
+"""Affine and diffeomorphic registration of one scan to another."""
