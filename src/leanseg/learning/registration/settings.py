@@ -1,0 +1,22 @@
+"""How a registration is done: few numbers, the same for every organ, with the reasons for them in the documentation."""
+
+from dataclasses import dataclass
+
+from leanseg.learning.registration.similarity import Similarity
+
+
+@dataclass(frozen=True)
+class Settings:
+    """similarity: what is maximised. device: of torch, such as "cpu" or "cuda".
+
+    smoothness: weight of the mean squared derivative of the velocity (diffusion regulariser). voxels: the most at which
+    two scans are compared; larger ones are compared at a coarser resolution. steps: of the velocity's optimisation at
+    each resolution, coarse to fine. affine_only: leave the velocity zero.
+    """
+
+    similarity: Similarity = Similarity.AUTO
+    device: str = "cpu"
+    smoothness: float = 0.05
+    voxels: int = 1_500_000
+    steps: tuple[int, ...] = (100, 60, 40)
+    affine_only: bool = False
