@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from leanseg.api.model import Model
     from leanseg.api.plan import plan
     from leanseg.api.predict import predict
+    from leanseg.api.register import register
     from leanseg.api.segmentation import Segmentation
     from leanseg.api.train import train
     from leanseg.datasets import CheckReport
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from leanseg.learning.jobs.cross_validation import CrossValidation
     from leanseg.learning.jobs.ensemble import Ensemble
     from leanseg.learning.jobs.training_run import Outcome
+    from leanseg.learning.registration.folder import Registration
     from leanseg.packages import Package
     from leanseg.plans import Plan
     from leanseg.progress import Progress
@@ -37,6 +39,7 @@ __all__ = [
     "Package",
     "Plan",
     "Progress",
+    "Registration",
     "Segmentation",
     "Summary",
     "Volume",
@@ -47,6 +50,7 @@ __all__ = [
     "networks",
     "plan",
     "predict",
+    "register",
     "train",
 ]
 
@@ -66,6 +70,7 @@ _LAZY = {
     "Package": "leanseg.packages",
     "Plan": "leanseg.plans",
     "Progress": "leanseg.progress",
+    "Registration": "leanseg.learning.registration.folder",
     "Segmentation": "leanseg.api.segmentation",
     "Summary": "leanseg.inference",
     "Volume": "leanseg.volumes",
@@ -75,6 +80,7 @@ _LAZY = {
     "networks": "leanseg.learning",
     "plan": "leanseg.api.plan",
     "predict": "leanseg.api.predict",
+    "register": "leanseg.api.register",
     "train": "leanseg.api.train",
 }
 

@@ -28,6 +28,7 @@ COMMANDS = (
     "evaluate",
     "ensemble",
     "pack",
+    "register",
     "demo",
     "doctor",
 )

@@ -34,6 +34,7 @@ _NODES = (8_000, 60_000)  # of the two levels: to choose among starts and to tur
 _STEPS = 60
 _TILT = 20.0  # degrees by which each start is also turned, either way, about each axis
 _KEPT = 3  # starts that are followed
+_GAIN, _PATIENCE = 1e-5, 20  # the search ends when so many steps in a row bring no more
 _STRIDE = (0.25, 0.025)  # of the distance of nodes: how far a step moves the edge of the scan, first and last
 
 
@@ -118,12 +119,15 @@ class AffineSearch:
         """Return the best motion on the way up from `motion`."""
         free = motion.clone().requires_grad_()
         optimiser = torch.optim.Adam([free])
-        best, highest = motion, -math.inf
+        best, highest, waited = motion, -math.inf, 0
         for step in range(_STEPS + 1):
             trial = _rigid(free) if rigid else free
             likeness = self._likeness(level, start, trial)
+            waited = 0 if likeness.item() > highest + _GAIN else waited + 1
             if likeness.item() > highest:
                 best, highest = trial.detach().clone(), likeness.item()
+            if waited == _PATIENCE:
+                break
             for group in optimiser.param_groups:
                 group["lr"] = level.distance * _STRIDE[0] * (_STRIDE[1] / _STRIDE[0]) ** (step / _STEPS)
             optimiser.zero_grad()

@@ -18,7 +18,7 @@ from leanseg.errors import InputError
 from leanseg.learning.registration.belief import refuse_unbelievable
 from leanseg.learning.registration.deformation import jacobian_determinant, lattice
 from leanseg.learning.registration.pyramid import intensities, transformed
-from leanseg.learning.registration.scan import Matrix, PointMap, Scan
+from leanseg.learning.registration.scan import Found, Matrix, PointMap, Scan
 from leanseg.learning.registration.similarity import MEASURES, Similarity
 from leanseg.learning.registration.warping import MatrixMap, warp_scan
 from leanseg.progress import Progress
@@ -50,7 +50,7 @@ class NotInAntsError(InputError):
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
+class _Map:
     coordinates: NDArray[np.float32]  # (3, D, H, W), moving voxels
     folding: float
     similarity: tuple[float, float]
@@ -67,7 +67,7 @@ class AntsBackend:
         if self._similarity not in _METRICS:
             raise NotInAntsError(similarity)
 
-    def fit(self, moving: Scan, fixed: Scan, initial: Matrix, progress: Progress) -> PointMap:
+    def fit(self, moving: Scan, fixed: Scan, initial: Matrix, progress: Progress) -> Found:
         """Return where the voxels of `fixed` lie in `moving`; ANTs is given the moving scan as `initial` places it.
 
         Raises AntsMissingError, SimilarityTooLowError and FoldingError.
@@ -78,11 +78,11 @@ class AntsBackend:
         with tempfile.TemporaryDirectory() as folder:
             field = _displacement(ants, placed, fixed, _METRICS[self._similarity], Path(folder))
         coordinates = _coordinates(field, placed, fixed)
-        found = _Found(coordinates, _folding(coordinates, initial), (0.0, 0.0))
+        found = _Map(coordinates, _folding(coordinates, initial), (0.0, 0.0))
         before = self._likeness(moving, fixed, MatrixMap(initial, fixed.shape))
         after = self._likeness(moving, fixed, found)
         refuse_unbelievable(self._similarity, after, found.folding)
-        return _Found(coordinates, found.folding, (before, after))
+        return Found(_Map(coordinates, found.folding, (before, after)), self._similarity)
 
     def _likeness(self, moving: Scan, fixed: Scan, found: PointMap) -> float:
         warped = warp_scan(intensities(moving.array), found, fixed.shape)

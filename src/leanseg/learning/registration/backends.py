@@ -3,8 +3,8 @@
 from enum import StrEnum
 
 from leanseg.learning.registration.ants_backend import AntsBackend
-from leanseg.learning.registration.registration import register
-from leanseg.learning.registration.scan import Backend, Matrix, PointMap, Scan
+from leanseg.learning.registration.registration import register_by
+from leanseg.learning.registration.scan import Backend, Found, Matrix, Scan
 from leanseg.learning.registration.settings import Settings
 from leanseg.progress import Progress
 
@@ -22,17 +22,10 @@ class OwnBackend:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def fit(self, moving: Scan, fixed: Scan, initial: Matrix, progress: Progress) -> PointMap:
-        """Return the Deformation from `fixed` to `moving`; see `register` for `initial` and what it raises."""
-        return register(
-            moving.array,
-            fixed.array,
-            moving_spacing=moving.spacing,
-            fixed_spacing=fixed.spacing,
-            initial=initial,
-            settings=self._settings,
-            progress=progress,
-        )
+    def fit(self, moving: Scan, fixed: Scan, initial: Matrix, progress: Progress) -> Found:
+        """Return a Deformation; see `register` for `initial` and what it raises."""
+        spacings = moving.spacing, fixed.spacing
+        return Found(*register_by(moving.array, fixed.array, spacings, initial, self._settings, progress))
 
 
 def backend_of(name: BackendName, settings: Settings) -> Backend:

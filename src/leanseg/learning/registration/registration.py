@@ -39,7 +39,20 @@ def register(
     but neither is a mirror image. The result's similarity is that of the measure that was maximised.
     Raises NothingToAlignError, NoOverlapError, SimilarityTooLowError and FoldingError, all InputErrors.
     """
-    settings, progress = settings or Settings(), progress or Progress()
+    spacings = moving_spacing, fixed_spacing
+    return register_by(moving, fixed, spacings, initial, settings or Settings(), progress or Progress())[0]
+
+
+def register_by(
+    moving: Array,
+    fixed: Array,
+    spacings: tuple[Spacing, Spacing],
+    initial: Matrix | None,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[Deformation, Similarity]:
+    """Do what `register` does; return also which measure was maximised. spacings: of moving and fixed, mm."""
+    moving_spacing, fixed_spacing = spacings
     _check(moving, "moving")
     _check(fixed, "fixed")
     if initial is not None:
@@ -58,7 +71,7 @@ def register(
     distance = torch.tensor(fixed_spacing, device=velocity.device).view(3, 1, 1, 1) * search.step
     folding = folded_share(exponential(velocity / distance), search.step, shape)
     refuse_unbelievable(similarity, after, folding)
-    return Deformation(
+    found = Deformation(
         velocity=velocity.cpu().numpy(),
         step=search.step,
         affine=affine,
@@ -67,6 +80,7 @@ def register(
         folding=folding,
         similarity=(before, after),
     )
+    return found, similarity
 
 
 def _check(scan: Array, role: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.learning.registration.pyramid import Spacing
+from leanseg.learning.registration.similarity import Similarity
 from leanseg.progress import Progress
 from leanseg.volumes import Geometry, Volume
 
@@ -58,11 +59,19 @@ class PointMap(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The map that a backend found, and the measure in which its similarity is given."""
+
+    map: PointMap
+    measure: Similarity
+
+
 class Backend(Protocol):
     """What registers two scans."""
 
-    def fit(self, moving: Scan, fixed: Scan, initial: Matrix, progress: Progress) -> PointMap:
-        """Return the map; `initial` is the 4x4 matrix from fixed voxels to moving ones to begin with.
+    def fit(self, moving: Scan, fixed: Scan, initial: Matrix, progress: Progress) -> Found:
+        """Return what was found; `initial` is the 4x4 matrix from fixed voxels to moving ones to begin with.
 
         Raises InputErrors for a pair that cannot be registered, and MissingPackageError where it is not installed.
         """

@@ -11,12 +11,11 @@ class Settings:
 
     smoothness: weight of the mean squared derivative of the velocity (diffusion regulariser). voxels: the most at which
     two scans are compared; larger ones are compared at a coarser resolution. steps: of the velocity's optimisation at
-    each resolution, coarse to fine. affine_only: leave the velocity zero.
+    each of the three resolutions, coarse to fine, at most.
     """
 
     similarity: Similarity = Similarity.AUTO
     device: str = "cpu"
     smoothness: float = 0.05
     voxels: int = 1_500_000
-    steps: tuple[int, ...] = (100, 60, 40)
-    affine_only: bool = False
+    steps: tuple[int, int, int] = (80, 60, 40)

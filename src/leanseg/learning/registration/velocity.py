@@ -34,6 +34,7 @@ _JUDGED = 2  # of these, for what is reported: finer ones show noise
 _DARK = 0.05  # of the brightest, up to which a voxel shows nothing
 _MARGIN = 0.15  # of the fixed scan, around it, from which tissue may come in
 _STRIDE = 0.15  # distances of the velocity's nodes that a step of the optimiser goes at most
+_GAIN, _PATIENCE = 1e-4, 8  # a level ends when so many steps in a row bring no more
 _SMOOTHINGS = 2  # boxes of three nodes
 
 
@@ -70,14 +71,13 @@ class VelocitySearch:
         """Return the velocity (3, d, h, w), mm, at every `step`-th voxel of the fixed scan."""
         velocity: Tensor | None = None
         previous: Factors = (1, 1, 1)
-        total = sum(self._settings.steps)
-        done = 0
-        for times, steps in zip(_LEVELS, self._settings.steps, strict=True):
+        for number, (times, steps) in enumerate(zip(_LEVELS, self._settings.steps, strict=True)):
             level = self._level(times)
             start = self._on_nodes(velocity, previous, level.factors)
-            for found, likeness in self._climb(level, start, measure, steps):
-                velocity, done = found, done + 1
-                progress.status("Deforming", done / total, {"similarity": f"{likeness:.4f}"})
+            for done, (found, likeness) in enumerate(self._climb(level, start, measure, steps)):
+                velocity = found
+                share = (number + done / steps) / len(_LEVELS)
+                progress.status("Deforming", share, {"similarity": f"{likeness:.4f}"})
             previous = level.factors
         assert velocity is not None
         return self._on_nodes(velocity, previous, (self.step,) * 3)
@@ -131,7 +131,7 @@ class VelocitySearch:
         total = _smooth(torch.ones_like(start[:1]))
         change = torch.zeros_like(start, requires_grad=True)
         optimiser = torch.optim.Adam([change], lr=_STRIDE)
-        velocity = start
+        lowest, waited = math.inf, 0
         for _ in range(steps):
             velocity = start + distance * _smooth(change) / total
             warped = self._seen(level, velocity)
@@ -141,6 +141,10 @@ class VelocitySearch:
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             yield velocity.detach(), likeness.item()
+            waited = 0 if loss.item() < lowest - _GAIN else waited + 1
+            lowest = min(lowest, loss.item())
+            if waited == _PATIENCE:
+                return
 
     def _on_nodes(self, velocity: Tensor | None, old: Factors, new: Factors) -> Tensor:
         """Return `velocity`, known at every `old`-th voxel, at every `new`-th; zeros for None."""
