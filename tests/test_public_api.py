@@ -12,7 +12,7 @@ import typer
 import leanseg
 from leanseg.cli import _application
 
-COMMANDS = ("check", "plan", "train", "ensemble", "predict", "evaluate")
+COMMANDS = ("check", "plan", "train", "ensemble", "predict", "evaluate", "register")
 SCRIPT = """
 from pathlib import Path
 

