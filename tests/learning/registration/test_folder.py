@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 
 from leanseg.errors import InputError
+from leanseg.evaluation.report import OutputHoldsInputError
 from leanseg.learning.registration import Settings
 from leanseg.learning.registration.backends import BackendName
-from leanseg.learning.registration.folder import Files, NothingToCompareError, Start, overlaps, register_files
+from leanseg.learning.registration.folder import (
+    Files,
+    NotARegistrationError,
+    NothingToCompareError,
+    Start,
+    overlaps,
+    register_files,
+)
 from leanseg.storage import OutputNotEmptyError
 from leanseg.volumes import Geometry, GeometryMismatchError, read_labels, read_volume, write_volume
 
@@ -69,6 +77,21 @@ def test_no_time_is_lost_on_a_folder_that_is_in_use(files, tmp_path):
     with pytest.raises(OutputNotEmptyError):
         register_files(files, tmp_path / "out", settings=QUICK)
     assert time.process_time() - began < 0.5
+
+
+def test_only_an_earlier_registration_is_replaced(files, tmp_path):
+    out = tmp_path / "out"
+    register_files(files, out, settings=QUICK)
+    with pytest.raises(OutputNotEmptyError):
+        register_files(files, out, settings=QUICK)
+    register_files(Files(files.moving, files.fixed), out, settings=QUICK, overwrite=True)
+    assert not (out / "labels.nii.gz").exists()
+    (out / "note.txt").write_text("mine")
+    with pytest.raises(NotARegistrationError):
+        register_files(files, out, settings=QUICK, overwrite=True)
+    with pytest.raises(OutputHoldsInputError):
+        register_files(files, tmp_path, settings=QUICK, overwrite=True)
+    assert files.moving.exists()
 
 
 def test_nothing_is_written_for_a_pair_that_is_refused(files, tmp_path):

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import leanseg
-from leanseg.errors import InputError
+from leanseg.errors import InputError, refused_by_system
 from leanseg.evaluation.overlap import dice
+from leanseg.evaluation.report import OutputHoldsInputError
 from leanseg.learning.registration.backends import BackendName, backend_of
 from leanseg.learning.registration.deformation import Deformation
 from leanseg.learning.registration.displacement_file import write_displacement
@@ -26,6 +27,7 @@ from leanseg.volumes import Volume, read_labels, read_volume, require_same_grid,
 
 WARPED, LABELS, DISPLACEMENT = "warped.nii.gz", "labels.nii.gz", "displacement.nii.gz"
 RECORD, PICTURE = "registration.json", "registration.png"
+_WRITTEN = {WARPED, LABELS, DISPLACEMENT, RECORD, PICTURE}
 
 
 class Start(StrEnum):
@@ -43,6 +45,17 @@ class NothingToCompareError(InputError):
             what="--fixed-labels was given without --labels",
             why="the labels of the moving scan are what is compared with those of the fixed one",
             fix="add --labels with the labels of the moving scan, or leave out --fixed-labels",
+        )
+
+
+class NotARegistrationError(InputError):
+    """What is to be replaced was not written by leanseg register."""
+
+    def __init__(self, out: Path, path: Path) -> None:
+        super().__init__(
+            what=f"{out} holds {path.name}, which is no part of an earlier registration",
+            why="--overwrite replaces the output folder as a whole, and only an earlier registration is meant to go",
+            fix="choose another output folder, or empty this one yourself",
         )
 
 
@@ -92,6 +105,7 @@ def register_files(
     """
     progress = progress or Progress()
     refuse_if_used(out, overwrite=overwrite)
+    _check_output(out, files)
     if files.fixed_labels and not files.labels:
         raise NothingToCompareError
     began, used = time.monotonic(), time.process_time()
@@ -110,6 +124,17 @@ def register_files(
     with whole_folder(out) as folder:
         names = _write(folder, files, pair, found.map, initial, record)
     return Registration(out, record, names)
+
+
+def _check_output(out: Path, files: Files) -> None:
+    """Refuse to replace what is to be registered, and whatever is no earlier registration."""
+    for path in filter(None, (files.moving, files.fixed, files.labels, files.fixed_labels)):
+        if path.resolve().is_relative_to(out.resolve()):
+            raise OutputHoldsInputError(out, path)
+    with refused_by_system():
+        for path in sorted(out.iterdir()) if out.is_dir() else []:
+            if path.name not in _WRITTEN:
+                raise NotARegistrationError(out, path)
 
 
 def _read(files: Files) -> _Pair:
