@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 
 from leanseg.errors import InputError
-from leanseg.evaluation.report import OutputHoldsInputError
 from leanseg.learning.registration import Settings
 from leanseg.learning.registration.backends import BackendName
+from leanseg.learning.registration.errors import NotARegistrationError, NothingToCompareError, OutputHoldsScanError
 from leanseg.learning.registration.folder import (
     Files,
-    NotARegistrationError,
-    NothingToCompareError,
     Start,
     overlaps,
     register_files,
@@ -89,7 +87,7 @@ def test_only_an_earlier_registration_is_replaced(files, tmp_path):
     (out / "note.txt").write_text("mine")
     with pytest.raises(NotARegistrationError):
         register_files(files, out, settings=QUICK, overwrite=True)
-    with pytest.raises(OutputHoldsInputError):
+    with pytest.raises(OutputHoldsScanError):
         register_files(files, tmp_path, settings=QUICK, overwrite=True)
     assert files.moving.exists()
 

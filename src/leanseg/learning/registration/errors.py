@@ -1,5 +1,7 @@
 """Why a pair of scans is not registered."""
 
+from pathlib import Path
+
 from leanseg.errors import InputError
 
 
@@ -45,4 +47,37 @@ class FoldingError(InputError):
             what=f"the deformation folds at {share:.2%} of the voxels, more than {most:.1%}",
             why="there it maps two places onto one, which no tissue does",
             fix="check that both scans show the same part of the body; a slice-wise scan may be too coarse for this",
+        )
+
+
+class NothingToCompareError(InputError):
+    """Labels of the fixed scan, but none to lay over them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            what="--fixed-labels was given without --labels",
+            why="the labels of the moving scan are what is compared with those of the fixed one",
+            fix="add --labels with the labels of the moving scan, or leave out --fixed-labels",
+        )
+
+
+class NotARegistrationError(InputError):
+    """What is to be replaced was not written by leanseg register."""
+
+    def __init__(self, out: Path, path: Path) -> None:
+        super().__init__(
+            what=f"{out} holds {path.name}, which is no part of an earlier registration",
+            why="--overwrite replaces the output folder as a whole, and only an earlier registration is meant to go",
+            fix="choose another output folder, or empty this one yourself",
+        )
+
+
+class OutputHoldsScanError(InputError):
+    """Replacing the output folder would delete what is to be registered."""
+
+    def __init__(self, out: Path, inside: Path) -> None:
+        super().__init__(
+            what=f"{out}: {inside} is in this folder",
+            why="the output folder is replaced as a whole, and what is to be registered would be deleted",
+            fix="choose an output folder of its own",
         )

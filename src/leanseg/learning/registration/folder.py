@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import leanseg
-from leanseg.errors import InputError, refused_by_system
+from leanseg.errors import refused_by_system
 from leanseg.evaluation.overlap import dice
-from leanseg.evaluation.report import OutputHoldsInputError
 from leanseg.learning.registration.backends import BackendName, backend_of
 from leanseg.learning.registration.deformation import Deformation
 from leanseg.learning.registration.displacement_file import write_displacement
+from leanseg.learning.registration.errors import NotARegistrationError, NothingToCompareError, OutputHoldsScanError
 from leanseg.learning.registration.picture import Pictured, draw_registration
 from leanseg.learning.registration.scan import Found, Matrix, PointMap, Scan
 from leanseg.learning.registration.settings import Settings
@@ -35,28 +35,6 @@ class Start(StrEnum):
 
     HEADERS = "headers"
     CENTRES = "centres"
-
-
-class NothingToCompareError(InputError):
-    """Labels of the fixed scan, but none to lay over them."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            what="--fixed-labels was given without --labels",
-            why="the labels of the moving scan are what is compared with those of the fixed one",
-            fix="add --labels with the labels of the moving scan, or leave out --fixed-labels",
-        )
-
-
-class NotARegistrationError(InputError):
-    """What is to be replaced was not written by leanseg register."""
-
-    def __init__(self, out: Path, path: Path) -> None:
-        super().__init__(
-            what=f"{out} holds {path.name}, which is no part of an earlier registration",
-            why="--overwrite replaces the output folder as a whole, and only an earlier registration is meant to go",
-            fix="choose another output folder, or empty this one yourself",
-        )
 
 
 @dataclass(frozen=True)
@@ -130,7 +108,7 @@ def _check_output(out: Path, files: Files) -> None:
     """Refuse to replace what is to be registered, and whatever is no earlier registration."""
     for path in filter(None, (files.moving, files.fixed, files.labels, files.fixed_labels)):
         if path.resolve().is_relative_to(out.resolve()):
-            raise OutputHoldsInputError(out, path)
+            raise OutputHoldsScanError(out, path)
     with refused_by_system():
         for path in sorted(out.iterdir()) if out.is_dir() else []:
             if path.name not in _WRITTEN:
