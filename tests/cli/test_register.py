@@ -20,7 +20,7 @@ def scan(tmp_path):
 def test_a_registration_says_how_it_went_and_where_it_is(leanseg, scan, tmp_path):
     done = leanseg("register", scan, scan, "-o", tmp_path / "out")
     assert done.code == 0
-    assert "similarity (lncc)" in done.out
+    assert "maximised: lncc" in done.out
     assert "folding: 0.000% of the voxels" in done.out
     assert f"written: {tmp_path / 'out'} (warped.nii.gz, displacement.nii.gz, registration.png" in done.out
 

@@ -94,7 +94,9 @@ def show_registration(done: "Registration") -> None:
 
     record = done.record
     alike = record["similarity"]
-    typer.echo(f"similarity ({alike['measure']}): {alike['before']:.3f} before, {alike['after']:.3f} after")
+    typer.echo(
+        f"similarity: {alike['before']:.3f} before, {alike['after']:.3f} after; maximised: {record['maximised']}"
+    )
     memory = record["peak_memory_bytes"] / 2**20
     typer.echo(
         f"folding: {record['folding']:.3%} of the voxels; {record['cpu_seconds']:.0f} CPU-seconds, {memory:.0f} MB"

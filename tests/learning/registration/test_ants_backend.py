@@ -57,7 +57,7 @@ def test_displacements_in_mm_become_moving_voxels(stand_in, pair):
     found = AntsBackend(Similarity.LNCC).fit(moving, fixed, np.eye(4), Progress())
     shift = found.map.full_coordinates(slice(2, 5)) - np.indices(fixed.shape)[:, 2:5]
     assert np.allclose(shift.mean(axis=(1, 2, 3)), [1, -3, -2], atol=1e-4)
-    assert found.measure is Similarity.LNCC
+    assert found.maximised is Similarity.LNCC
     assert found.map.folding == 0
     assert found.map.similarity[0] < found.map.similarity[1]
 

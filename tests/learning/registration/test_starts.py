@@ -38,8 +38,13 @@ def test_without_headers_all_24_ways_to_turn_are_tried_and_no_mirror_image():
     assert np.array_equal(in_mm[0], np.eye(3))
 
 
+def test_a_small_scan_within_a_large_one_is_shared_as_a_whole():
+    assert shared_view((40, 40, 40), (10, 10, 10), np.eye(4)) == pytest.approx(1, abs=0.05)
+    assert shared_view((10, 10, 10), (40, 40, 40), np.eye(4)) == 1
+
+
 @pytest.mark.parametrize(("shift", "share"), [(0, 1.0), (4, 0.5), (8, 0.0)])
-def test_the_shared_view_is_the_share_of_the_fixed_scan(shift, share):
+def test_the_shared_view_is_what_lies_in_the_other_scan(shift, share):
     matrix = np.eye(4)
     matrix[0, 3] = shift
     assert shared_view((8, 8, 8), (8, 8, 8), matrix) == pytest.approx(share, abs=0.05)

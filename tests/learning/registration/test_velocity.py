@@ -28,7 +28,7 @@ def pair(blobs):
 def test_every_measure_brings_a_deformed_scan_nearer(pair, measure):
     search = VelocitySearch(*pair, (1.0, 1.0, 1.0), np.eye(4), QUICK)
     velocity = search.find(MEASURES[measure], Progress())
-    assert search.likeness(MEASURES[measure], velocity) > search.likeness(MEASURES[measure]) + 0.01
+    assert search.agreement(velocity) > search.agreement() + 0.01
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (5.0, 1.0, 0.5)])
@@ -55,7 +55,7 @@ def test_a_field_smoother_than_asked_for_costs_similarity(pair):
     def likeness(smoothness):
         search = VelocitySearch(*pair, (1.0, 1.0, 1.0), np.eye(4), Settings(steps=(15, 15, 10), smoothness=smoothness))
         velocity = search.find(MEASURES["lncc"], Progress())
-        return search.likeness(MEASURES["lncc"], velocity), float(velocity.diff(dim=1).square().mean())
+        return search.agreement(velocity), float(velocity.diff(dim=1).square().mean())
 
     (free, rough), (held, smooth) = likeness(0.01), likeness(10.0)
     assert free > held

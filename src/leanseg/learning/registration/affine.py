@@ -26,12 +26,14 @@ from leanseg.learning.registration.pyramid import (
     transformed,
 )
 from leanseg.learning.registration.similarity import mutual_information
+from leanseg.learning.registration.starts import most_shared
 from leanseg.progress import Progress
 
 Matrix = NDArray[np.float64]
 
 _NODES = (8_000, 60_000)  # of the two levels: to choose among starts and to turn, then for all that an affine can do
 _STEPS = 60
+_LEAST_KNOWN = 0.6  # of the smaller field of view: less of it costs likeness
 _TILT = 20.0  # degrees by which each start is also turned, either way, about each axis
 _KEPT = 3  # starts that are followed
 _GAIN, _PATIENCE = 1e-5, 20  # the search ends when so many steps in a row bring no more
@@ -108,8 +110,8 @@ class AffineSearch:
         points = transformed(level.points, self._matrix(start, motion).to(level.points))
         seen = sample_scan(level.moving, points)
         # Otherwise a corner that happens to look alike would do.
-        known = seen[1:].mean().sqrt()
-        return known * mutual_information(level.fixed, seen[:1], seen[1:])
+        known = seen[1:].mean() / most_shared(self._fixed.shape, self._moving.shape, start)
+        return (known / _LEAST_KNOWN).clamp_max(1) * mutual_information(level.fixed, seen[:1], seen[1:])
 
     def _score(self, level: _Level, start: Matrix, motion: Tensor) -> float:
         with torch.no_grad():

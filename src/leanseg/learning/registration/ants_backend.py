@@ -19,7 +19,7 @@ from leanseg.learning.registration.belief import refuse_unbelievable
 from leanseg.learning.registration.deformation import jacobian_determinant, lattice
 from leanseg.learning.registration.pyramid import intensities, transformed
 from leanseg.learning.registration.scan import Found, Matrix, PointMap, Scan
-from leanseg.learning.registration.similarity import MEASURES, Similarity
+from leanseg.learning.registration.similarity import Similarity, mind
 from leanseg.learning.registration.warping import MatrixMap, warp_scan
 from leanseg.progress import Progress
 
@@ -79,17 +79,18 @@ class AntsBackend:
             field = _displacement(ants, placed, fixed, _METRICS[self._similarity], Path(folder))
         coordinates = _coordinates(field, placed, fixed)
         found = _Map(coordinates, _folding(coordinates, initial), (0.0, 0.0))
-        before = self._likeness(moving, fixed, MatrixMap(initial, fixed.shape))
-        after = self._likeness(moving, fixed, found)
-        refuse_unbelievable(self._similarity, after, found.folding)
+        before = _agreement(moving, fixed, MatrixMap(initial, fixed.shape))
+        after = _agreement(moving, fixed, found)
+        refuse_unbelievable(after, found.folding)
         return Found(_Map(coordinates, found.folding, (before, after)), self._similarity)
 
-    def _likeness(self, moving: Scan, fixed: Scan, found: PointMap) -> float:
-        warped = warp_scan(intensities(moving.array), found, fixed.shape)
-        points = found.full_coordinates(slice(None))
-        known = ((points >= -0.5) & (points <= np.array(moving.shape).reshape(3, 1, 1, 1) - 0.5)).all(0)
-        views = (torch.from_numpy(each)[None] for each in (intensities(fixed.array), warped, known.astype(np.float32)))
-        return float(MEASURES[self._similarity](*views))
+
+def _agreement(moving: Scan, fixed: Scan, found: PointMap) -> float:
+    warped = warp_scan(intensities(moving.array), found, fixed.shape)
+    points = found.full_coordinates(slice(None))
+    known = ((points >= -0.5) & (points <= np.array(moving.shape).reshape(3, 1, 1, 1) - 0.5)).all(0)
+    views = (torch.from_numpy(each)[None] for each in (intensities(fixed.array), warped, known.astype(np.float32)))
+    return float(mind(*views))
 
 
 def _ants() -> ModuleType:

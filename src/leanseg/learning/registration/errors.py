@@ -21,7 +21,7 @@ class NoOverlapError(InputError):
 
     def __init__(self, share: float) -> None:
         super().__init__(
-            what=f"the fields of view do not overlap: {share:.1%} of the fixed scan lies in the moving one",
+            what=f"the fields of view do not overlap: {share:.1%} of the smaller one lies in the other",
             why="by their headers the scans show different places of the room or of the body",
             fix="check that both are of one part of the body; if only their positions are wrong, "
             "add --start centres (Python: start='centres')",

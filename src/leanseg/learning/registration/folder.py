@@ -153,7 +153,8 @@ def _about(files: Files, settings: Settings, backend: BackendName, start: Start)
 def _about_map(found: Found, moving: Scan, fixed: Scan) -> dict[str, Any]:
     before, after = found.map.similarity
     about: dict[str, Any] = {
-        "similarity": {"measure": str(found.measure), "before": round(before, 4), "after": round(after, 4)},
+        "maximised": str(found.maximised),
+        "similarity": {"before": round(before, 4), "after": round(after, 4)},
         "folding": found.map.folding,
     }
     if isinstance(found.map, Deformation):

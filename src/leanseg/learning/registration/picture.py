@@ -24,7 +24,7 @@ _PLANES = (("axial", 2, (0, 1)), ("coronal", 1, (0, 2)), ("sagittal", 0, (1, 2))
 _ROWS = ("before", "after", "moving scan's grid")
 _SQUARES = 8  # along the longest side
 _LINES = 24  # of the grid along the longest side
-_WIDTH, _MARGIN, _HEAD = 9.0, 0.3, 0.35  # inches
+_WIDTH, _TALLEST, _MARGIN, _HEAD = 9.0, 5.0, 0.3, 0.35  # inches
 _BACKDROP, _INK, _LINE = "#101418", "#F2F4F6", "#E69F00"
 _SLICES = 16
 
@@ -64,13 +64,14 @@ def draw_registration(pictured: Pictured, path: Path) -> None:
     planes = list(_cut(pictured))
     places = _places(pictured, planes)
     longest = max(max(plane.size) for plane in planes)
-    scale = (_WIDTH - 2 * _MARGIN) / sum(plane.size[1] for plane in planes)
-    tall = scale * max(plane.size[0] for plane in planes)
+    wide, high = sum(plane.size[1] for plane in planes), max(plane.size[0] for plane in planes)
+    scale = min((_WIDTH - 2 * _MARGIN) / wide, _TALLEST / high)  # inches per mm
+    tall = scale * high
     height = len(_ROWS) * (tall + _HEAD) + _MARGIN
     figure = Figure(figsize=(_WIDTH, height), dpi=110, facecolor=_BACKDROP)
     FigureCanvasAgg(figure)
     for row, title in enumerate(_ROWS):
-        left, top = _MARGIN, row * (tall + _HEAD) + _HEAD
+        left, top = (_WIDTH - scale * wide) / 2, row * (tall + _HEAD) + _HEAD
         for plane, place in zip(planes, places, strict=True):
             down, across = (scale * extent for extent in plane.size)
             bottom = 1 - (top + (tall + down) / 2) / height

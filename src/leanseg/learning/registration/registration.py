@@ -16,7 +16,7 @@ from leanseg.learning.registration.velocity import VelocitySearch
 from leanseg.progress import Progress
 
 _LEAST_CORRELATION = 0.6  # of intensities after the affine, from which on two scans count as of one contrast
-_LEAST_SHARED = 0.05  # of the fixed field of view
+_LEAST_SHARED = 0.05  # of the smaller field of view
 _LEAST_VOXELS = 2  # along an axis
 
 Matrix = NDArray[np.float64]
@@ -36,7 +36,7 @@ def register(
     """Find where the points of `fixed` lie in `moving`; both are (D, H, W) in any unit, spacings in mm.
 
     initial: 4x4, from fixed voxels to moving ones, as the headers have it. None: nothing is known of how the two lie,
-    but neither is a mirror image. The result's similarity is that of the measure that was maximised.
+    but neither is a mirror image. The result's similarity is the agreement of `belief`, whatever was maximised.
     Raises NothingToAlignError, NoOverlapError, SimilarityTooLowError and FoldingError, all InputErrors.
     """
     spacings = moving_spacing, fixed_spacing
@@ -62,15 +62,14 @@ def register_by(
     affine = AffineSearch(*alike, fixed_spacing, torch.device(settings.device)).find(starts, progress)
     _check_overlap(fixed, moving, affine)
     search = VelocitySearch(*alike, fixed_spacing, affine, settings)
-    similarity = _chosen(search, settings.similarity)
-    measure = MEASURES[similarity]
-    velocity = search.find(measure, progress)
-    before = VelocitySearch(*alike, fixed_spacing, starts[0], settings).likeness(measure)
-    after = search.likeness(measure, velocity)
+    maximised = _chosen(search, settings.similarity)
+    velocity = search.find(MEASURES[maximised], progress)
+    before = VelocitySearch(*alike, fixed_spacing, starts[0], settings).agreement()
+    after = search.agreement(velocity)
     shape: Shape = fixed.shape  # type: ignore[assignment]
     distance = torch.tensor(fixed_spacing, device=velocity.device).view(3, 1, 1, 1) * search.step
     folding = folded_share(exponential(velocity / distance), search.step, shape)
-    refuse_unbelievable(similarity, after, folding)
+    refuse_unbelievable(after, folding)
     found = Deformation(
         velocity=velocity.cpu().numpy(),
         step=search.step,
@@ -80,7 +79,7 @@ def register_by(
         folding=folding,
         similarity=(before, after),
     )
-    return found, similarity
+    return found, maximised
 
 
 def _check(scan: Array, role: str) -> None:

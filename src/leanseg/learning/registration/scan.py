@@ -51,7 +51,7 @@ class PointMap(Protocol):
 
     @property
     def similarity(self) -> tuple[float, float]:
-        """Before and after, the higher the better."""
+        """The agreement of `belief` before and after."""
         ...
 
     def full_coordinates(self, slices: slice) -> NDArray[np.float32]:
@@ -61,10 +61,10 @@ class PointMap(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The map that a backend found, and the measure in which its similarity is given."""
+    """The map that a backend found, and the measure that was maximised."""
 
     map: PointMap
-    measure: Similarity
+    maximised: Similarity
 
 
 class Backend(Protocol):

@@ -10,7 +10,7 @@ from leanseg.learning.registration.pyramid import Spacing
 
 Matrix = NDArray[np.float64]
 
-_LATTICE = 24  # points along each axis at which fields of view are compared
+_LATTICE = 40  # points along each axis at which fields of view are compared
 
 
 def starting_matrices(
@@ -39,10 +39,17 @@ def centre_of_mass(scan: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def shared_view(fixed_shape: tuple[int, ...], moving_shape: tuple[int, ...], matrix: Matrix) -> float:
-    """Return the share of the fixed field of view that lies in the moving one under `matrix`."""
+    """Return how much of the smaller field of view lies in the other one under `matrix`, 0 to 1."""
     axes = [(np.arange(_LATTICE) + 0.5) * size / _LATTICE - 0.5 for size in fixed_shape]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1) @ matrix[:3, :3].T + matrix[:3, 3]
-    return float(((points >= -0.5) & (points <= np.array(moving_shape) - 0.5)).all(-1).mean())
+    share = float(((points >= -0.5) & (points <= np.array(moving_shape) - 0.5)).all(-1).mean())
+    return min(1.0, share / most_shared(fixed_shape, moving_shape, matrix))
+
+
+def most_shared(fixed_shape: tuple[int, ...], moving_shape: tuple[int, ...], matrix: Matrix) -> float:
+    """Return which share of the fixed field of view a moving one of this size can fill at most."""
+    size = float(np.prod(moving_shape)) / abs(float(np.linalg.det(matrix[:3, :3])))
+    return min(1.0, size / float(np.prod(fixed_shape)))
 
 
 def _through(linear: NDArray[np.float64], fixed: NDArray[np.float64], moving: NDArray[np.float64]) -> Matrix:

@@ -26,7 +26,7 @@ from leanseg.learning.registration.pyramid import (
     thinned,
 )
 from leanseg.learning.registration.settings import Settings
-from leanseg.learning.registration.similarity import Measure, box_mean
+from leanseg.learning.registration.similarity import Measure, box_mean, mind
 from leanseg.progress import Progress
 
 _LEVELS = (4, 2, 1)  # times the finest distance
@@ -82,12 +82,12 @@ class VelocitySearch:
         assert velocity is not None
         return self._on_nodes(velocity, previous, (self.step,) * 3)
 
-    def likeness(self, measure: Measure, velocity: Tensor | None = None) -> float:
-        """Return `measure` under the affine and the velocity (3, d, h, w), in mm at every `step`-th voxel."""
+    def agreement(self, velocity: Tensor | None = None) -> float:
+        """Return how the self-similarities agree under the affine and `velocity`, mm at every `step`-th voxel."""
         level = self._level(_JUDGED)
         with torch.no_grad():
             seen = self._seen(level, self._on_nodes(velocity, (self.step,) * 3, level.factors))
-            return float(measure(level.fixed, seen[:1], seen[1:]))
+            return float(mind(level.fixed, seen[:1], seen[1:]))
 
     def correlation(self) -> float:
         """Return how the intensities correlate under the affine, where either scan shows something: -1 to 1."""
