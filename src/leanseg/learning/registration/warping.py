@@ -12,6 +12,7 @@ from leanseg.learning.registration.deformation import lattice, sample
 from leanseg.learning.registration.pyramid import Shape, transformed
 from leanseg.learning.registration.scan import Matrix, PointMap
 
+_UP = torch.tensor([[corner >> 2 & 1, corner >> 1 & 1, corner & 1] for corner in range(8)])
 _SLICES = 16  # of the fixed scan, whose coordinates are held in memory at a time
 
 
@@ -61,19 +62,29 @@ def _slabs(found: PointMap, shape: Shape) -> Iterator[tuple[slice, Tensor]]:
 
 def _largest_share(padded: Tensor, points: Tensor) -> Tensor:
     """Return the label of the largest linear weight at `points` (3, ...) in voxels of `padded`, which ends in zeros."""
-    last = torch.tensor(padded.shape).view(3, 1, 1, 1) - 1
-    inside = torch.minimum(points.clamp_min(0), last.to(points))
-    low = torch.minimum(inside.floor().long(), last - 1)
-    part = inside - low
-    corners, weights = [], []
-    for corner in range(8):
-        up = torch.tensor([corner >> 2 & 1, corner >> 1 & 1, corner & 1]).view(3, 1, 1, 1)
-        depth, row, column = low + up
-        corners.append(padded[depth, row, column])
-        weights.append(torch.where(up.bool(), part, 1 - part).prod(0))
+    sizes = torch.tensor(padded.shape).view(3, 1)
+    inside = torch.minimum(points.flatten(1).clamp_min(0), (sizes - 1).to(points))
+    low = torch.minimum(inside.long(), sizes - 2)
+    strides = torch.tensor(padded.stride()).view(3, 1)
+    first, labels = (low * strides).sum(0), padded.flatten()
+    steps = [(strides.flatten() * _UP[corner]).sum() for corner in range(8)]
+    found = labels[first]
+    # Most voxels lie between eight of one label.
+    mixed = torch.stack([labels[first + step] != found for step in steps[1:]]).any(0).nonzero().flatten()
+    corners = torch.stack([labels[first[mixed] + step] for step in steps])
+    found[mixed] = _heaviest(corners, (inside - low)[:, mixed])
+    return found.view(points.shape[1:])
+
+
+def _heaviest(corners: Tensor, part: Tensor) -> Tensor:
+    """Return which label (N,) of eight corners (8, N) weighs most at `part` (3, N) of the way from first to last.
+
+    At a tie it is the smaller one.
+    """
+    weights = torch.stack([torch.where(up.bool()[:, None], part, 1 - part).prod(0) for up in _UP])
     found, most = torch.zeros_like(corners[0]), torch.full_like(weights[0], -1)
     for label in corners:
-        share = sum((torch.where(other == label, weight, 0) for other, weight in zip(corners, weights, strict=True)))
+        share = ((corners == label) * weights).sum(0)
         better = (share > most) | ((share == most) & (label < found))
         found, most = torch.where(better, label, found), torch.where(better, share, most)
     return found
