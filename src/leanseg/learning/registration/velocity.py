@@ -61,6 +61,7 @@ class VelocitySearch:
     ) -> None:
         self._fixed, self._moving, self._spacing, self._affine = fixed, moving, spacing, affine
         self._settings = settings
+        self._levels: dict[int, _Level] = {}
         self._device = torch.device(settings.device)
         self._shape: Shape = fixed.shape  # type: ignore[assignment]
         volume = fixed.size * math.prod(spacing)
@@ -98,7 +99,12 @@ class VelocitySearch:
         return float(torch.corrcoef(values)[0, 1]) if values.numel() else 0.0
 
     def _level(self, times: int) -> _Level:
-        """Return both scans at `times` the finest distance."""
+        """Return both scans at `times` the finest distance; smoothing them takes a second, so they are kept."""
+        if times not in self._levels:
+            self._levels[times] = self._made_level(times)
+        return self._levels[times]
+
+    def _made_level(self, times: int) -> _Level:
         factors = factors_at(times * self._distance, self._spacing, self._shape)
         nodes = nodes_of(self._shape, factors)
         margin = tuple(math.ceil(_MARGIN * size) for size in nodes)
