@@ -40,7 +40,9 @@ def test_a_flow_and_its_opposite_cancel(amplitude, seed):
     velocity = smooth_velocity(amplitude, seed)
     there, back = exponential(velocity), exponential(-velocity)
     both = there + sample(back, lattice(SHAPE) + there)
-    assert both.abs().max() <= 0.02 + 0.05 * amplitude
+    # Velocities are linear between voxels, which is what is left.
+    assert both.abs().max() <= 0.15 * amplitude + 1e-6
+    assert both.abs().mean() <= 0.02 * amplitude + 1e-6
 
 
 def test_a_constant_velocity_is_a_shift():
