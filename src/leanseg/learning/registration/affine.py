@@ -16,7 +16,6 @@ from torch import Tensor
 
 from leanseg.learning.registration.deformation import lattice
 from leanseg.learning.registration.pyramid import (
-    Shape,
     Spacing,
     factors_at,
     nodes_of,
@@ -24,6 +23,7 @@ from leanseg.learning.registration.pyramid import (
     smoothed_moving,
     thinned,
     transformed,
+    triple,
 )
 from leanseg.learning.registration.similarity import mutual_information
 from leanseg.learning.registration.starts import most_shared
@@ -78,7 +78,7 @@ class AffineSearch:
         return np.asarray(self._matrix(start, motion).detach().cpu().numpy(), np.float64)
 
     def _level(self, nodes: int, start: Matrix) -> _Level:
-        shape: Shape = self._fixed.shape  # type: ignore[assignment]
+        shape = triple(self._fixed.shape)
         distance = (self._fixed.size * math.prod(self._spacing) / nodes) ** (1 / 3)
         factors = factors_at(distance, self._spacing, shape)
         points = lattice(nodes_of(shape, factors)) * torch.tensor(factors).view(3, 1, 1, 1)

@@ -4,6 +4,7 @@ Source: Avants et al., "Symmetric diffeomorphic image registration with cross-co
 2008); the interface is ANTsPy's 0.6.
 """
 
+import importlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,11 +96,9 @@ def _agreement(moving: Scan, fixed: Scan, found: PointMap) -> float:
 
 def _ants() -> ModuleType:
     try:
-        import ants
+        return importlib.import_module("ants")
     except ModuleNotFoundError as error:
         raise AntsMissingError from error
-    module: ModuleType = ants
-    return module
 
 
 def _displacement(ants: ModuleType, moving: Scan, fixed: Scan, metric: str, folder: Path) -> NDArray[np.float32]:

@@ -133,8 +133,7 @@ def _initial(moving: Scan, fixed: Scan, start: Start) -> Matrix:
     """Return the 4x4 matrix from fixed voxels to moving ones that is known without looking at the scans."""
     initial: Matrix = np.linalg.inv(moving.affine) @ fixed.affine
     if start is Start.CENTRES:
-        middles = ((np.array(scan.shape) - 1) / 2 for scan in (moving, fixed))
-        of_moving, of_fixed = middles
+        of_moving, of_fixed = ((np.array(scan.shape) - 1) / 2 for scan in (moving, fixed))
         initial[:3, 3] = of_moving - initial[:3, :3] @ of_fixed
     return initial
 

@@ -5,6 +5,8 @@ spacing allows: thick slices are kept while the fine axes are thinned. Before th
 level can show.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -35,15 +37,19 @@ def intensities(scan: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def factors_at(target: float, spacing: Spacing, shape: Shape) -> Factors:
     """Return every how manieth voxel to keep along each axis for distances of about `target` mm."""
-    first, second, third = (
+    return triple(
         max(1, min(round(target / mm), size // _LEAST_NODES)) for mm, size in zip(spacing, shape, strict=True)
     )
-    return first, second, third
 
 
 def nodes_of(shape: Shape, factors: Factors) -> Shape:
     """Return how many voxels are kept of a grid of `shape`, one of which is voxel 0."""
-    first, second, third = (-(-size // factor) for size, factor in zip(shape, factors, strict=True))
+    return triple(-(-size // factor) for size, factor in zip(shape, factors, strict=True))
+
+
+def triple(values: Iterable[int]) -> tuple[int, int, int]:
+    """Return three numbers as what a type checker knows to be three."""
+    first, second, third = values
     return first, second, third
 
 

@@ -8,7 +8,7 @@ from leanseg.learning.registration.affine import AffineSearch
 from leanseg.learning.registration.belief import refuse_unbelievable
 from leanseg.learning.registration.deformation import Deformation, exponential, folded_share
 from leanseg.learning.registration.errors import NoOverlapError, NothingToAlignError
-from leanseg.learning.registration.pyramid import Shape, Spacing, intensities
+from leanseg.learning.registration.pyramid import Spacing, intensities, triple
 from leanseg.learning.registration.settings import Settings
 from leanseg.learning.registration.similarity import MEASURES, Similarity
 from leanseg.learning.registration.starts import shared_view, starting_matrices
@@ -66,7 +66,7 @@ def register_by(
     velocity = search.find(MEASURES[maximised], progress)
     before = VelocitySearch(*alike, fixed_spacing, starts[0], settings).agreement()
     after = search.agreement(velocity)
-    shape: Shape = fixed.shape  # type: ignore[assignment]
+    shape = triple(fixed.shape)
     distance = torch.tensor(fixed_spacing, device=velocity.device).view(3, 1, 1, 1) * search.step
     folding = folded_share(exponential(velocity / distance), search.step, shape)
     refuse_unbelievable(after, folding)

@@ -7,7 +7,7 @@ All take (1, D, H, W) tensors and weights (1, D, H, W), and lie between 0 and 1.
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -85,7 +85,8 @@ def mind_descriptor(image: Tensor) -> Tensor:
 
 def box_mean(volumes: Tensor, window: int) -> Tensor:
     """Return the mean of `volumes` (C, D, H, W) over cubes of an odd number of voxels, with zeros beyond the border."""
-    return cast("Tensor", _BoxMean.apply(volumes, window))  # type: ignore[no-untyped-call]
+    means: Tensor = _BoxMean.apply(volumes, window)  # type: ignore[no-untyped-call]
+    return means
 
 
 class _BoxMean(torch.autograd.Function):
@@ -97,9 +98,9 @@ class _BoxMean(torch.autograd.Function):
         return _box(volumes, window)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return _box(gradient, ctx.window), None
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return _box(gradients[0], ctx.window), None
 
 
 def _box(volumes: Tensor, window: int) -> Tensor:

@@ -17,13 +17,13 @@ from torch.nn.functional import interpolate, pad
 from leanseg.learning.registration.deformation import exponential, lattice, sample
 from leanseg.learning.registration.pyramid import (
     Factors,
-    Shape,
     Spacing,
     factors_at,
     nodes_of,
     on_level,
     smoothed_moving,
     thinned,
+    triple,
 )
 from leanseg.learning.registration.settings import Settings
 from leanseg.learning.registration.similarity import Measure, box_mean, mind
@@ -63,10 +63,11 @@ class VelocitySearch:
         self._settings = settings
         self._levels: dict[int, _Level] = {}
         self._device = torch.device(settings.device)
-        self._shape: Shape = fixed.shape  # type: ignore[assignment]
+        self._shape = triple(fixed.shape)
         volume = fixed.size * math.prod(spacing)
         self._distance = max(min(spacing), (volume / settings.voxels) ** (1 / 3))
         self.step = 2 * min(factors_at(self._distance, spacing, self._shape))
+        self._steps = (self.step, self.step, self.step)
 
     def find(self, measure: Measure, progress: Progress) -> Tensor:
         """Return the velocity (3, d, h, w), mm, at every `step`-th voxel of the fixed scan."""
@@ -81,13 +82,13 @@ class VelocitySearch:
                 progress.status("Deforming", share, {"similarity": f"{likeness:.4f}"})
             previous = level.factors
         assert velocity is not None
-        return self._on_nodes(velocity, previous, (self.step,) * 3)
+        return self._on_nodes(velocity, previous, self._steps)
 
     def agreement(self, velocity: Tensor | None = None) -> float:
         """Return how the self-similarities agree under the affine and `velocity`, mm at every `step`-th voxel."""
         level = self._level(_JUDGED)
         with torch.no_grad():
-            seen = self._seen(level, self._on_nodes(velocity, (self.step,) * 3, level.factors))
+            seen = self._seen(level, self._on_nodes(velocity, self._steps, level.factors))
             return float(mind(level.fixed, seen[:1], seen[1:]))
 
     def correlation(self) -> float:
@@ -107,17 +108,17 @@ class VelocitySearch:
     def _made_level(self, times: int) -> _Level:
         factors = factors_at(times * self._distance, self._spacing, self._shape)
         nodes = nodes_of(self._shape, factors)
-        margin = tuple(math.ceil(_MARGIN * size) for size in nodes)
+        margin = triple(math.ceil(_MARGIN * size) for size in nodes)
         smooth = smoothed_moving(self._moving, self._affine, factors).to(self._device)
         moving = on_level(smooth, self._affine, self._shape, factors, margin)
         places = lattice(nodes, device=self._device) + torch.tensor(margin, device=self._device).view(3, 1, 1, 1)
-        ratio = tuple(-(-self.step // factor) for factor in factors)
+        ratio = triple(-(-self.step // factor) for factor in factors)
         return _Level(
             thinned(self._fixed, factors).to(self._device),
             moving,
             places,
             ratio,
-            tuple(factor * times for factor, times in zip(factors, ratio, strict=True)),
+            triple(factor * each for factor, each in zip(factors, ratio, strict=True)),
             bool(moving[1].min() > 0),
         )
 
