@@ -46,7 +46,7 @@ class FoldingError(InputError):
         super().__init__(
             what=f"the deformation folds at {share:.2%} of the voxels, more than {most:.1%}",
             why="there it maps two places onto one, which no tissue does",
-            fix="check that both scans show the same part of the body; a slice-wise scan may be too coarse for this",
+            fix="check that both scans show the same part of the body, or try another --similarity",
         )
 
 

@@ -1,4 +1,4 @@
-"""How a registration is done: few numbers, the same for every organ, with the reasons for them in the documentation."""
+"""How a registration is done: few numbers, the same for every organ."""
 
 from dataclasses import dataclass
 
