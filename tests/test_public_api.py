@@ -12,7 +12,19 @@ import typer
 import leanseg
 from leanseg.cli import _application
 
-COMMANDS = ("check", "plan", "train", "ablate", "ensemble", "predict", "evaluate", "look", "runs", "stress")
+COMMANDS = (
+    "check",
+    "plan",
+    "train",
+    "ablate",
+    "ensemble",
+    "predict",
+    "evaluate",
+    "look",
+    "register",
+    "runs",
+    "stress",
+)
 SCRIPT = """
 from pathlib import Path
 

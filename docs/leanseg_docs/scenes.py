@@ -192,6 +192,21 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "leanseg ensemble runs/folds -o hippocampus-package",
         "The three folds from [leanseg train](train.md), judged on the test cases:",
     ),
+    Scene(
+        "register",
+        "leanseg register Task04_Hippocampus/imagesTr/hippocampus_001.nii.gz "
+        "Task04_Hippocampus/imagesTr/hippocampus_003.nii.gz -o registered "
+        "--labels Task04_Hippocampus/labelsTr/hippocampus_001.nii.gz "
+        "--fixed-labels Task04_Hippocampus/labelsTr/hippocampus_003.nii.gz",
+        "One hippocampus laid over that of another person:",
+    ),
+    Scene(
+        "register-refused",
+        "leanseg register Dataset013_BraTS2013/imagesTr/brats_2013_pat0003_1_0000.nii.gz "
+        "Task04_Hippocampus/imagesTr/hippocampus_003.nii.gz -o refused --start centres",
+        "A whole head laid over a hippocampus:",
+        code=2,
+    ),
     Scene("recipes", "leanseg recipes", "All of them:", again=True),
     Scene(
         "recipe", "leanseg recipes distill-dsm-hippocampus", "One of them, with the origin of every value:", again=True

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from leanseg.api.model import Model
     from leanseg.api.plan import plan
     from leanseg.api.predict import predict
+    from leanseg.api.register import register
     from leanseg.api.runs import runs
     from leanseg.api.segmentation import Segmentation
     from leanseg.api.stress import stress
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from leanseg.learning.jobs.ensemble import Ensemble
     from leanseg.learning.jobs.inspection import Look
     from leanseg.learning.jobs.training_run import Outcome
+    from leanseg.learning.registration.folder import Registration
     from leanseg.packages import Package
     from leanseg.plans import Plan
     from leanseg.progress import Progress
@@ -47,6 +49,7 @@ __all__ = [
     "Package",
     "Plan",
     "Progress",
+    "Registration",
     "RunsReport",
     "Segmentation",
     "StressTest",
@@ -61,6 +64,7 @@ __all__ = [
     "networks",
     "plan",
     "predict",
+    "register",
     "runs",
     "stress",
     "train",
@@ -85,6 +89,7 @@ _LAZY = {
     "Plan": "leanseg.plans",
     "Progress": "leanseg.progress",
     "RunsReport": "leanseg.evaluation.runs",
+    "Registration": "leanseg.learning.registration.folder",
     "Segmentation": "leanseg.api.segmentation",
     "StressTest": "leanseg.evaluation.stress",
     "Summary": "leanseg.inference",
@@ -99,6 +104,7 @@ _LAZY = {
     "predict": "leanseg.api.predict",
     "stress": "leanseg.api.stress",
     "runs": "leanseg.api.runs",
+    "register": "leanseg.api.register",
     "train": "leanseg.api.train",
 }
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.spatial.transform import Rotation
 
 from leanseg.storage import CannotWriteError
-from leanseg.volumes import Geometry, read_volume, write_volume
+from leanseg.volumes import Geometry, read_volume, write_vectors, write_volume
 
 
 @st.composite
@@ -162,3 +162,19 @@ def test_shape_and_name_must_fit(tmp_path):
         write_volume(tmp_path / "a.nii", np.zeros((2, 2, 3)), Geometry((2, 2, 2), np.eye(4)))
     with pytest.raises(ValueError, match=r"\.nii"):
         write_volume(tmp_path / "a.mha", np.zeros((2, 2, 2)), Geometry((2, 2, 2), np.eye(4)))
+
+
+@settings(deadline=None, max_examples=20)
+@given(affine=grids(), shape=st.tuples(*[st.integers(2, 5)] * 3), suffix=st.sampled_from([".nii", ".nii.gz"]))
+def test_vectors_are_what_nibabel_and_simpleitk_read(affine, shape, suffix):
+    vectors = np.random.default_rng(0).standard_normal((3, *shape)).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"vectors{suffix}")
+        write_vectors(path, vectors, Geometry(shape, affine))
+        image = nibabel.load(path)
+        assert image.shape == (*shape, 1, 3)
+        assert image.header.get_intent()[0] == "vector"
+        assert np.allclose(image.affine, affine, atol=1e-4)
+        assert np.array_equal(np.asarray(image.dataobj)[..., 0, :], np.moveaxis(vectors, 0, -1))
+        read = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+        assert np.array_equal(read, vectors.transpose(3, 2, 1, 0))

@@ -33,6 +33,7 @@ COMMANDS = (
     "look",
     "pack",
     "conform",
+    "register",
     "demo",
     "doctor",
 )

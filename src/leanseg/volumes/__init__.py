@@ -24,7 +24,7 @@ from leanseg.volumes.reading import (
     suffix_of,
 )
 from leanseg.volumes.volume import Volume
-from leanseg.volumes.writing import write_volume
+from leanseg.volumes.writing import write_vectors, write_volume
 
 __all__ = [
     "BRAIN_SHAPE",
@@ -52,5 +52,6 @@ __all__ = [
     "stem_of",
     "suffix_of",
     "to_orientation",
+    "write_vectors",
     "write_volume",
 ]

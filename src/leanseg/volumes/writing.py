@@ -4,6 +4,7 @@ NIfTI-1, or NIfTI-2 when a dimension exceeds what 16 bits hold. Both transforms 
 """
 
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +25,7 @@ _LARGEST_NIFTI1 = 32767
 _LEVEL = 4  # label maps: half the size of level 1, three hundred MB per second all the same
 _PIECE = 1 << 21  # bytes
 _MILLIMETRES = 2
+_VECTOR = 1007  # NIFTI_INTENT_VECTOR
 _SCANNER = 1  # code of a transform to the scanner's coordinates
 
 
@@ -38,14 +40,30 @@ def write_volume(path: Path, array: NDArray[Any], geometry: Geometry, *, like: P
     if not path.name.lower().endswith((".nii", ".nii.gz")):
         raise ValueError(f"{path.name}: images are written as .nii or .nii.gz")
     dtype: np.dtype[Any] = _STORED_AS.get(array.dtype, array.dtype.newbyteorder("="))
-    header = _header(geometry, dtype, like)
+    _write_file(path, _header(geometry, dtype, like), [array], dtype)
+
+
+def write_vectors(path: Path, vectors: Iterable[NDArray[np.float32]], geometry: Geometry) -> None:
+    """Write the three components, each (X, Y, Z), of a vector at each voxel as .nii or .nii.gz in float32.
+
+    The file is as ITK has it: five axes (X, Y, Z, 1, 3) and the intent NIFTI_INTENT_VECTOR. Raises CannotWriteError.
+    """
+    header = _header(geometry, np.dtype(np.float32), None)
+    header["dim"] = (5, *geometry.shape, 1, 3, 1, 1)
+    header["intent_code"] = _VECTOR
+    _write_file(path, header, vectors, np.dtype(np.float32))
+
+
+def _write_file(path: Path, header: NDArray[np.void], arrays: Iterable[NDArray[Any]], dtype: np.dtype[Any]) -> None:
+    """Write a header and then each of `arrays` (X, Y, Z), slice by slice."""
     with whole_file(path) as temporary, temporary.open("wb") as file:
         packer = zlib.compressobj(_LEVEL, wbits=31) if path.name.lower().endswith(".gz") else None
         _write(file, packer, header.tobytes() + bytes(4))
-        slices = max(1, _PIECE // (dtype.itemsize * array.shape[0] * array.shape[1]))
-        for start in range(0, array.shape[2], slices):
-            piece = array[:, :, start : start + slices].astype(dtype.newbyteorder("<"), copy=False)
-            _write(file, packer, piece.tobytes(order="F"))
+        for array in arrays:
+            slices = max(1, _PIECE // (dtype.itemsize * array.shape[0] * array.shape[1]))
+            for start in range(0, array.shape[2], slices):
+                piece = array[:, :, start : start + slices].astype(dtype.newbyteorder("<"), copy=False)
+                _write(file, packer, piece.tobytes(order="F"))
         if packer:
             file.write(packer.flush())
 

@@ -1,0 +1,83 @@
+"""Why a pair of scans is not registered."""
+
+from pathlib import Path
+
+from leanseg.errors import InputError
+
+
+class NothingToAlignError(InputError):
+    """A scan that shows nothing: it has one value, or too few voxels along an axis."""
+
+    def __init__(self, role: str, reason: str) -> None:
+        super().__init__(
+            what=f"the {role} scan cannot be registered: {reason}",
+            why="two scans are laid over each other by what both show in three dimensions",
+            fix="name a three-dimensional scan with contrast; leanseg info shows what a file holds",
+        )
+
+
+class NoOverlapError(InputError):
+    """The fields of view have nothing in common."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__(
+            what=f"the fields of view do not overlap: {share:.1%} of the smaller one lies in the other",
+            why="by their headers the scans show different places of the room or of the body",
+            fix="check that both are of one part of the body; if only their positions are wrong, "
+            "add --start centres (Python: start='centres')",
+        )
+
+
+class SimilarityTooLowError(InputError):
+    """After the registration the scans are still not alike."""
+
+    def __init__(self, similarity: float, least: float) -> None:
+        super().__init__(
+            what=f"the scans do not match: after registration their similarity is {similarity:.3f}, below {least:g}",
+            why="so little is usual between different organs; a map between them would mean nothing",
+            fix="check that both scans show the same part of the body; of another contrast, try --similarity mind",
+        )
+
+
+class FoldingError(InputError):
+    """The map is not invertible."""
+
+    def __init__(self, share: float, most: float) -> None:
+        super().__init__(
+            what=f"the deformation folds at {share:.2%} of the voxels, more than {most:.1%}",
+            why="there it maps two places onto one, which no tissue does",
+            fix="check that both scans show the same part of the body, or try another --similarity",
+        )
+
+
+class NothingToCompareError(InputError):
+    """Labels of the fixed scan, but none to lay over them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            what="--fixed-labels was given without --labels",
+            why="the labels of the moving scan are what is compared with those of the fixed one",
+            fix="add --labels with the labels of the moving scan, or leave out --fixed-labels",
+        )
+
+
+class NotARegistrationError(InputError):
+    """What is to be replaced was not written by leanseg register."""
+
+    def __init__(self, out: Path, path: Path) -> None:
+        super().__init__(
+            what=f"{out} holds {path.name}, which is no part of an earlier registration",
+            why="--overwrite replaces the output folder as a whole, and only an earlier registration is meant to go",
+            fix="choose another output folder, or empty this one yourself",
+        )
+
+
+class OutputHoldsScanError(InputError):
+    """Replacing the output folder would delete what is to be registered."""
+
+    def __init__(self, out: Path, inside: Path) -> None:
+        super().__init__(
+            what=f"{out}: {inside} is in this folder",
+            why="the output folder is replaced as a whole, and what is to be registered would be deleted",
+            fix="choose an output folder of its own",
+        )
