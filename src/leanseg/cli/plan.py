@@ -10,6 +10,7 @@ from leanseg.cli.options import (
     DatasetArgument,
     DensityOption,
     DeviceOption,
+    ElasticOption,
     ImagesOption,
     JsonOption,
     LabelsOption,
@@ -21,6 +22,7 @@ from leanseg.cli.options import (
     RecipeOption,
     ScaleOption,
     SparsityOption,
+    UnlabelledOption,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def plan(
     option: NetworkOptionsOption = None,
     sparsity: SparsityOption = None,
     density: DensityOption = None,
+    elastic: ElasticOption = False,
+    unlabelled: UnlabelledOption = None,
     recipe: RecipeOption = None,
     scale: ScaleOption = None,
     ram: RamOption = None,
@@ -70,6 +74,8 @@ def plan(
             options=options,
             sparsity=sparsity.value if sparsity else None,
             density=density,
+            elastic=elastic,
+            unlabelled=unlabelled,
             recipe=recipe,
             scale=scale,
             ram=ram,

@@ -18,6 +18,7 @@ from leanseg.datasets.targets import (
 )
 from leanseg.errors import InputError
 from leanseg.plans.budget import Budget, Bytes
+from leanseg.plans.deformations import Elastic, RegistrationMix
 from leanseg.plans.sparsity import Sparsity
 from leanseg.plans.strict import Decay, Positive, Share, Strict, Triple
 from leanseg.volumes import check_orientation
@@ -160,6 +161,8 @@ class Augmentation(Strict):
     gamma: tuple[Positive, Positive] = Field((0.75, 1.35), description="least and largest exponent")
     noise_sd: float = Field(0.08, ge=0, description="in standard deviations")
     smoothing_sd: float = Field(0.7, ge=0, description="largest Gaussian smoothing, in voxels")
+    elastic: Elastic | None = Field(None, description="random bending; null: none")
+    registration: RegistrationMix | None = Field(None, description="shapes of unlabelled scans; null: none are used")
 
     @field_validator("gamma")
     @classmethod
@@ -167,6 +170,15 @@ class Augmentation(Strict):
         if gamma[0] > gamma[1]:
             raise ValueError("needs the smaller exponent first")
         return gamma
+
+    @model_validator(mode="after")
+    def _patches_are_bent_once(self) -> Self:
+        bent = (self.elastic.probability if self.elastic else 0) + (self.registration.share if self.registration else 0)
+        if bent > 1 + 1e-9:  # three thirds are a little more than 1 in some roundings
+            raise ValueError(
+                f"elastic.probability and registration.share are shares of all patches: {bent:g} is above 1"
+            )
+        return self
 
 
 class Training(Strict):

@@ -23,6 +23,7 @@ from leanseg.learning.export.torch_engine import NoSuchDeviceError, resolve_devi
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder, CrossValidationRecord
 from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.run_folder import NotARunError, RunFolder
+from leanseg.learning.jobs.unlabelled import refuse_other_unlabelled
 from leanseg.learning.jobs.training import (
     FOLDS,
     Limits,
@@ -89,6 +90,7 @@ def cross_validate(
     *,
     splits: Path | None = None,
     folds: int = FOLDS,
+    unlabelled: Path | None = None,
     overwrite: bool = False,
     progress: Progress,
 ) -> CrossValidation:
@@ -102,6 +104,7 @@ def cross_validate(
     folder = CrossValidationFolder(out)
     folder.refuse_if_used(overwrite=overwrite)
     refuse_other_data(plan, dataset)
+    refuse_other_unlabelled(plan, named=unlabelled is not None)
     refuse_impossible(plan)
     device = resolve_device(limits.device)
     chosen = choose_splits(dataset, splits, folds)
@@ -113,6 +116,7 @@ def cross_validate(
         minutes=limits.minutes,
         steps=limits.steps,
         device=device,
+        unlabelled=str(unlabelled.resolve()) if unlabelled else None,
         state="running",
     )
     with held(folder.root):
@@ -220,7 +224,16 @@ def _train_folds(
             progress.note(f"Fold {number} of {record.folds}: begins")
             splits, cache = folder.splits, folder.cache
             outcome = start(
-                dataset, plan, run.root, limits, fold=number, splits=splits, cache=cache, begun=begun, progress=progress
+                dataset,
+                plan,
+                run.root,
+                limits,
+                fold=number,
+                splits=splits,
+                unlabelled=Path(record.unlabelled) if record.unlabelled else None,
+                cache=cache,
+                begun=begun,
+                progress=progress,
             )
         if outcome.judgement is None:
             return None

@@ -35,6 +35,7 @@ class CrossValidationRecord(BaseModel):
     minutes: float | None
     steps: int | None
     device: str
+    unlabelled: str | None = None
     state: State
 
 

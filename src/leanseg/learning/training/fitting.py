@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from leanseg.learning.training.cache import CachedCase
 from leanseg.learning.training.checkpoints import LastCheckpoint
 from leanseg.learning.training.clock import Clock, WallClock
 from leanseg.learning.training.curves import Curves
+from leanseg.learning.training.deformations import Deformations
 from leanseg.learning.training.display import Display
 from leanseg.learning.training.milestones import Milestones
 from leanseg.learning.training.module import SegmentationModule
@@ -38,10 +40,11 @@ _MOST_WORKERS = 8
 
 @dataclass(frozen=True)
 class Fitted:
-    """How a training run ended."""
+    """How a training run ended. waited: share of the time of training for which it waited for patches."""
 
     steps: int
     interrupted: bool
+    waited: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,11 @@ def fit(
     device: str,
     precision: str,
     progress: Progress,
+    deformations: Deformations | None = None,
 ) -> Fitted:
     """Train `network` until the clock says so, resuming from the run's last checkpoint if there is one.
 
-    device: cpu or cuda. precision: fp32, bf16 or fp16. Logs go to state.root/logs as CSV and TensorBoard files.
+    deformations: what patches are read through, where scans were registered. device: cpu or cuda. precision: fp32, bf16 or fp16. Logs go to state.root/logs as CSV and TensorBoard files.
     """
     resume = state.last if state.last.exists() else None
     steps_done = int(torch.load(resume, weights_only=True, map_location="cpu")["global_step"]) if resume else 0
@@ -119,13 +123,22 @@ def fit(
         deterministic="warn" if device == "cuda" and not isinstance(clock, WallClock) else None,
         benchmark=device == "cuda" and isinstance(clock, WallClock),
     )
-    loader = patch_loader(cases, plan, steps_done=steps_done, workers=_workers(device), pin=device == "cuda")
+    loader = patch_loader(
+        cases,
+        plan,
+        steps_done=steps_done,
+        workers=_workers(device),
+        pin=device == "cuda",
+        deformations=deformations,
+    )
+    began = time.perf_counter()
     try:
         with _signals_restored():
             trainer.fit(module, loader, ckpt_path=resume, weights_only=True)
     except Aborted:
         raise KeyboardInterrupt from None
-    return Fitted(trainer.global_step, interrupted=stopping.interrupted)
+    waited = loader.waited / (time.perf_counter() - began)
+    return Fitted(trainer.global_step, interrupted=stopping.interrupted, waited=waited)
 
 
 @contextlib.contextmanager

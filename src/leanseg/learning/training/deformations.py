@@ -1,0 +1,100 @@
+"""Which deformation a patch is read through: none, an elastic one, or that of a registered pair.
+
+Everything that is drawn depends on the seed and the number of the patch. Where flows are still computed in the
+background, what is drawn from are those that are there; nobody waits for others.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanseg.learning.augmentation.bending import Bending
+from leanseg.learning.augmentation.elastic import ElasticDeformation, random_vectors
+from leanseg.learning.augmentation.registered import RegisteredDeformation
+from leanseg.learning.training.cache import CachedCase
+from leanseg.learning.training.flows import FlowStore, StoredFlow
+from leanseg.learning.training.pairs import Pair
+from leanseg.plans import Augmentation, Elastic, RegistrationMix
+
+_LOOK_AGAIN = 5.0  # seconds after which it is looked again for flows that were not there
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A deformation, and the table of intensities that goes with it; see `with_intensities`."""
+
+    bending: Bending
+    intensities: NDArray[np.float32] | None = None
+
+
+class ReadyFlows:
+    """The flows of every case, by its place among the cases.
+
+    growing: whether the background adds flows. Where it does not, what is there now is all: a run that was interrupted
+    and goes on draws from the same ones.
+    """
+
+    def __init__(self, of_each: Sequence[Sequence[Pair]], store: FlowStore, *, growing: bool) -> None:
+        self._store = store
+        self._found: list[list[StoredFlow]] = [[] for _ in of_each]
+        self._missing: list[list[Pair]] = [list(pairs) for pairs in of_each]
+        self._look_at = [0.0 if growing else math.inf] * len(of_each)
+        for case in range(len(of_each)):
+            self._look(case)
+
+    def of(self, case: int) -> Sequence[StoredFlow]:
+        """Return the flows that can be read now."""
+        if self._missing[case] and time.monotonic() >= self._look_at[case]:
+            self._look(case)
+        return self._found[case]
+
+    def _look(self, case: int) -> None:
+        missing = []
+        for pair in self._missing[case]:
+            if (flow := self._store.flow(pair)) is not None:
+                self._found[case].append(flow)
+            elif self._store.outcome(pair) is None:
+                missing.append(pair)
+        self._missing[case] = missing
+        if math.isfinite(self._look_at[case]):
+            self._look_at[case] = time.monotonic() + _LOOK_AGAIN
+
+
+class Deformations:
+    """Draws a deformation for each patch. flows: None where nothing was registered."""
+
+    def __init__(self, settings: Augmentation, seed: int, flows: ReadyFlows | None) -> None:
+        self._elastic: Elastic | None = settings.elastic
+        self._registration: RegistrationMix | None = settings.registration if flows else None
+        self._flows = flows
+        self._seed = seed
+
+    def draw(self, number: int, place: int, case: CachedCase) -> Drawn | None:
+        """Return what patch `number` of `case`, the one at `place`, is read through; None: nothing.
+
+        A case none of whose flows is there yet is bent elastically instead, where that is wanted.
+        """
+        rng = np.random.default_rng([self._seed, 2, number])
+        kind, which, velocity = rng.random(3)
+        share = 0.0
+        if self._registration and self._flows:
+            share = self._registration.share
+            ready = self._flows.of(place) if kind < share else ()
+            if ready:
+                chosen = ready[int(which * len(ready))]
+                least, largest = self._registration.velocity
+                bending = RegisteredDeformation(chosen.flow, least + velocity * (largest - least))
+                return Drawn(bending, chosen.intensities)
+        if self._elastic and kind < share + self._elastic.probability:
+            return Drawn(_elastic(case, self._elastic, rng))
+        return None
+
+
+def _elastic(case: CachedCase, settings: Elastic, rng: np.random.Generator) -> ElasticDeformation:
+    spacing = case.scan.spacing if case.scan else (1.0, 1.0, 1.0)
+    sds = [settings.sigma / mm for mm in spacing]
+    return ElasticDeformation(case.shape, random_vectors(rng, settings.points, sds))
