@@ -59,11 +59,11 @@ def plan(
     dataset, images, labels: see `leanseg.check`. network, options: a name of `leanseg.networks` and its options.
     sparsity, density: whether kernels are masked while training ("static" or "dynamic"), and the share that is kept,
     0.2 unless given. elastic: whether training patches are bent at random. unlabelled: folder of scans without labels,
-    whose shapes labelled ones take, too, by registration. recipe: a published experiment (leanseg recipes lists them) to follow instead. scale: share of its
-    steps to do. ram, predict_ram, vram: memory to train in, to predict in and of the GPU, as "8GB" or in bytes.
-    minutes: wall time of training, everything included. seconds_per_case: to predict the largest case. splits: file of
-    folds whose test cases are left out; those in the data set's own splits.json are, too. out: file to write the plan
-    to.
+    whose shapes labelled ones take, too, by registration. recipe: a published experiment (leanseg recipes lists them)
+    to follow instead. scale: share of its steps to do. ram, predict_ram, vram: memory to train in, to predict in and of
+    the GPU, as "8GB" or in bytes. minutes: wall time of training, everything included. seconds_per_case: to predict the
+    largest case. splits: file of folds whose test cases are left out; those in the data set's own splits.json are, too.
+    out: file to write the plan to.
     This machine is measured for a few seconds. Raises BudgetError when the budget cannot be met, and InputErrors;
     nothing is written then.
     """

@@ -146,11 +146,12 @@ def train(
     dataset, images, labels, subject_pattern: see `leanseg.check`. plan: a Plan or its file; left out, one is made with
     `network`, `options`, `sparsity`, `density`, `elastic` and `ram`, or of `recipe` and `scale` (see `leanseg.plan`).
     unlabelled: folder of scans without labels, to which labelled ones are registered; a plan that was made for them,
-    and a recipe that used them, need it. fold: which one to keep for validation, 0 unless given; "all" trains every fold, each within `minutes`, and judges every case by
-    a model that never trained on it. splits: file of folds made by leanseg split. minutes: wall time, validation and
-    export included; of an interrupted run that `resume` continues the time of its first part counts. A recipe ends
-    after its own steps, if they come first. steps: train this many instead. device: where torch computes. overwrite:
-    replace the run in `out`. began: `time.monotonic()` from which minutes count; now unless given.
+    and a recipe that used them, need it. fold: which one to keep for validation, 0 unless given; "all" trains every
+    fold, each within `minutes`, and judges every case by a model that never trained on it. splits: file of folds made
+    by leanseg split. minutes: wall time, registration, validation and export included; of an interrupted run that
+    `resume` continues the time of its first part counts. A recipe ends after its own steps, if they come first. steps:
+    train this many instead. device: where torch computes. overwrite: replace the run in `out`. began:
+    `time.monotonic()` from which minutes count; now unless given.
     Ctrl-C ends training early: the run can be resumed, and its package used.
     Raises InputError or BudgetError before anything is trained.
     """

@@ -173,11 +173,10 @@ class Augmentation(Strict):
 
     @model_validator(mode="after")
     def _patches_are_bent_once(self) -> Self:
-        bent = (self.elastic.probability if self.elastic else 0) + (self.registration.share if self.registration else 0)
-        if bent > 1 + 1e-9:  # three thirds are a little more than 1 in some roundings
-            raise ValueError(
-                f"elastic.probability and registration.share are shares of all patches: {bent:g} is above 1"
-            )
+        elastic = self.elastic.probability if self.elastic else 0.0
+        registered = self.registration.share if self.registration else 0.0
+        if elastic + registered > 1 + 1e-9:  # shares such as 0.9 and 0.1 may add up to a little more than 1
+            raise ValueError("elastic.probability and registration.share add up to more than all patches")
         return self
 
 

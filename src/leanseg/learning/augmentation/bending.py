@@ -54,7 +54,7 @@ def pull_image(box: Tensor, corner: Sequence[int], coordinates: Tensor) -> Tenso
 
 
 def pull_labels(box: Tensor, corner: Sequence[int], coordinates: Tensor) -> Tensor:
-    """Return the labels (D, H, W) at `coordinates` (3, D, H, W), of their `source_box` at `corner`, in the same type."""
+    """Return the labels (D, H, W) at `coordinates` (3, D, H, W), of their `source_box` at `corner`; same type."""
     out = torch.empty(coordinates[0].numel(), dtype=box.dtype)
     flat = box.reshape(-1)
     for part, places, shares in _neighbours(box.shape, corner, coordinates):
@@ -96,7 +96,7 @@ def _steps(start: int, stop: int) -> Tensor:
 def _neighbours(
     shape: Sequence[int], corner: Sequence[int], coordinates: Tensor
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Yield, for parts of the flattened voxels, the places (8, n) of their neighbours in a box, and what these count."""
+    """Yield, for parts of the flattened voxels, the places (8, n) of their neighbours in a box, and their shares."""
     strides = (shape[1] * shape[2], shape[2], 1)
     flat = coordinates.reshape(3, -1)
     for start in range(0, flat.shape[1], _AT_A_TIME):

@@ -30,9 +30,8 @@ class ElasticDeformation:
         moved = self._vectors
         for axis, (places_along, size) in enumerate(zip(places, self.shape, strict=True), start=1):
             knots = places_along.clamp(0, size - 1).double() * ((points - 1) / max(size - 1, 1))
-            moved = torch.movedim(
-                torch.tensordot(moved, spline_weights(knots, points).float(), ([axis], [1])), -1, axis
-            )
+            weights = spline_weights(knots, points).float()
+            moved = torch.movedim(torch.tensordot(moved, weights, ([axis], [1])), -1, axis)
         for axis, places_along in enumerate(places):
             moved[axis] += places_along.view([-1 if other == axis else 1 for other in range(3)])
         return moved

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from leanseg.learning.registration.deformation import Deformation
 
+_STEP = 2  # voxels
+
 
 @dataclass(frozen=True, eq=False)
 class Flow:
@@ -31,10 +33,13 @@ class Flow:
 
 
 def flow_of(deformation: Deformation) -> Flow:
-    """Return what is kept of a registration."""
+    """Return what is kept of a registration: at most every second voxel."""
     still = deformation.coordinates(0.0)
-    offsets = np.stack([deformation.coordinates(scale) - still for scale in (0.5, 1.0)]).astype(np.float16)
-    return Flow(offsets, deformation.step, np.asarray(deformation.affine, np.float64), deformation.fixed_shape)
+    offsets = np.stack([deformation.coordinates(scale) - still for scale in (0.5, 1.0)])
+    finer = max(1, _STEP // deformation.step)
+    kept = np.ascontiguousarray(offsets[..., ::finer, ::finer, ::finer], dtype=np.float16)
+    affine = np.asarray(deformation.affine, np.float64)
+    return Flow(kept, deformation.step * finer, affine, deformation.fixed_shape)
 
 
 class RegisteredDeformation:

@@ -23,7 +23,6 @@ from leanseg.learning.export.torch_engine import NoSuchDeviceError, resolve_devi
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder, CrossValidationRecord
 from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.run_folder import NotARunError, RunFolder
-from leanseg.learning.jobs.unlabelled import refuse_other_unlabelled
 from leanseg.learning.jobs.training import (
     FOLDS,
     Limits,
@@ -33,6 +32,7 @@ from leanseg.learning.jobs.training import (
     resume,
     start,
 )
+from leanseg.learning.jobs.unlabelled import refuse_other_unlabelled
 from leanseg.plans import Plan, read_plan, write_plan
 from leanseg.progress import Progress
 from leanseg.storage import write_json

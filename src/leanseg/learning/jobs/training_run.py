@@ -196,7 +196,7 @@ class TrainingRun:
         judging = [case.scan for case in validation if case.scan] + cache_scans(self._test, plan, cache, progress)
         refuse_judging_scans(scans, judging)
         table = self._state.logs / "registration.csv"
-        registered = UnlabelledScans(training, scans, plan, cache / "flows", table, progress)
+        registered = UnlabelledScans(training, scans, plan, cache / "flows", table, self.record.device, progress)
         registered.register_ahead(self._clock)
         return registered
 

@@ -13,7 +13,7 @@ from leanseg.learning.training.cache import CachedCase, CachedScan
 from leanseg.learning.training.clock import Clock, WallClock
 from leanseg.learning.training.deformations import Deformations, ReadyFlows
 from leanseg.learning.training.flows import FlowStore, Outcome
-from leanseg.learning.training.pairs import Pair, in_rounds, partners
+from leanseg.learning.training.pairs import in_rounds, partners
 from leanseg.learning.training.registering import BackgroundRegistration, own_registration, register_pairs
 from leanseg.plans import Plan, RegistrationMix, show_bytes
 from leanseg.progress import Progress
@@ -115,7 +115,8 @@ def refuse_judging_scans(unlabelled: Sequence[CachedScan], judging: Sequence[Cac
 class UnlabelledScans:
     """The pairs of one run, their registration, and what came of it.
 
-    folder: for the flows. table: file for a line about each pair.
+    folder: for the flows. table: file for a line about each pair. device: of what is registered before training; what
+    follows in the background leaves a GPU to training.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class UnlabelledScans:
         plan: Plan,
         folder: Path,
         table: Path,
+        device: str,
         progress: Progress,
     ) -> None:
         mix = plan.training.augmentation.registration
@@ -134,7 +136,7 @@ class UnlabelledScans:
         self._progress = progress
         self._table = table
         self._store = FlowStore(folder, mix.disk)
-        self._register, registration = own_registration()
+        self._register, registration = own_registration(device)
         decisive = f"{registration} intensities={mix.intensities}"
         self._of_each = [
             partners(scan, scans, number=mix.partners, seed=plan.training.seed, registration=decisive)

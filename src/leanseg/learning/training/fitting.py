@@ -89,7 +89,8 @@ def fit(
 ) -> Fitted:
     """Train `network` until the clock says so, resuming from the run's last checkpoint if there is one.
 
-    deformations: what patches are read through, where scans were registered. device: cpu or cuda. precision: fp32, bf16 or fp16. Logs go to state.root/logs as CSV and TensorBoard files.
+    deformations: what patches are read through, where scans were registered. device: cpu or cuda. precision: fp32, bf16
+    or fp16. Logs go to state.root/logs as CSV and TensorBoard files.
     """
     resume = state.last if state.last.exists() else None
     steps_done = int(torch.load(resume, weights_only=True, map_location="cpu")["global_step"]) if resume else 0

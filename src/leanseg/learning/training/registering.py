@@ -12,8 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from leanseg.errors import InputError, LeansegError
 from leanseg.learning.augmentation.histogram_matching import matched_intensities
@@ -27,11 +31,11 @@ Register = Callable[..., Deformation]
 _PATIENCE = 10.0  # seconds that the background gets to end by itself
 
 
-def own_registration() -> tuple[Register, str]:
-    """Return leanseg's registration, and everything that decides how it registers."""
+def own_registration(device: str = "cpu") -> tuple[Register, str]:
+    """Return leanseg's registration on `device`, and everything else that decides how it registers."""
     from leanseg.learning.registration import Settings, register
 
-    return register, repr(Settings())
+    return partial(register, settings=Settings(device=device)), repr(Settings())
 
 
 def register_pairs(
@@ -39,8 +43,9 @@ def register_pairs(
 ) -> Iterator[Outcome]:
     """Register those of `pairs` that are not in the store, in order, and yield how each of all ended.
 
-    Scans are registered by their first channel. Ends early when the store is full. Pairs that are refused (an
-    InputError of `register`) are kept as such. Raises CannotWriteError for a full disk.
+    Scans are registered by their first channel, beginning with middle on middle: on the plan's grid all of them face
+    the same way. Ends early when the store is full. Pairs that are refused (an InputError of `register`) are kept as
+    such. Raises CannotWriteError for a full disk.
     """
     wanted = {pair.key for pair in pairs}
     for pair in pairs:
@@ -57,12 +62,24 @@ def _registered(
     moving, fixed = pair.labelled.image[:], pair.unlabelled.image[:]
     try:
         found = register(
-            moving[0], fixed[0], moving_spacing=pair.labelled.spacing, fixed_spacing=pair.unlabelled.spacing
+            moving[0],
+            fixed[0],
+            moving_spacing=pair.labelled.spacing,
+            fixed_spacing=pair.unlabelled.spacing,
+            initial=_middle_on_middle(pair, moving.shape[1:], fixed.shape[1:]),
         )
     except InputError as error:
         return store.refuse(pair, error, time.monotonic() - began)
     table = matched_intensities(moving, fixed) if intensities else None
     return store.write(pair, found, table, time.monotonic() - began, wanted)
+
+
+def _middle_on_middle(pair: Pair, moving: Sequence[int], fixed: Sequence[int]) -> NDArray[np.float64]:
+    """Return the 4x4 matrix from voxels of the unlabelled scan to those of the labelled one, sizes in mm kept."""
+    scale = np.array(pair.unlabelled.spacing) / pair.labelled.spacing
+    matrix = np.diag([*scale, 1.0])
+    matrix[:3, 3] = (np.array(moving) - 1) / 2 - scale * (np.array(fixed) - 1) / 2
+    return matrix
 
 
 class BackgroundRegistration:
@@ -81,7 +98,7 @@ class BackgroundRegistration:
 
     def __enter__(self) -> "BackgroundRegistration":
         if self._job["pairs"]:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", __name__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
