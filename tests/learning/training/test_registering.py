@@ -59,7 +59,7 @@ def test_it_begins_with_middle_on_middle(pairs, store):
 
 
 def test_it_ends_where_there_is_no_room(pairs, tmp_path):
-    small = FlowStore(tmp_path / "flows", 2000)
+    small = FlowStore(tmp_path / "flows", 4000)
     assert sum(not outcome.refused for outcome in register_pairs(pairs, small, register, intensities=False)) == 1
 
 

@@ -79,7 +79,7 @@ class Deformations:
         A case none of whose flows is there yet is bent elastically instead, where that is wanted.
         """
         rng = np.random.default_rng([self._seed, 2, number])
-        kind, which, velocity = rng.random(3)
+        kind, which, velocity = rng.random(3).tolist()
         share = 0.0
         if self._registration and self._flows:
             share = self._registration.share

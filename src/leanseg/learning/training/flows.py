@@ -20,6 +20,7 @@ from leanseg.learning.training.pairs import Pair
 from leanseg.storage import whole_folder
 
 _PAIR, _OFFSETS, _INTENSITIES = "pair.json", "offsets.npy", "intensities.npy"
+_BESIDES = 2048  # bytes that pair.json and the headers of the arrays take at most
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class FlowStore:
         Raises CannotWriteError for a full disk; nothing of the pair is left there then.
         """
         flow = flow_of(deformation)
-        if not self._make_room(flow.offsets.nbytes, wanted):
+        tables = 0 if intensities is None else intensities.nbytes
+        if not self._make_room(flow.offsets.nbytes + tables + _BESIDES, wanted):
             return None
         outcome = Outcome(
             pair.labelled.name,
@@ -126,13 +128,14 @@ class FlowStore:
     def _make_room(self, size: int, wanted: Collection[str]) -> bool:
         """Tell whether `size` more bytes are allowed, after removing what is not wanted, the oldest first."""
         found = sorted(self.folder.glob(f"*/{_OFFSETS}"), key=lambda file: file.stat().st_mtime_ns)
-        left = self.limit - size - sum(file.stat().st_size for file in found)
-        for file in found:
+        taken = {file.parent: sum(part.stat().st_size for part in file.parent.iterdir()) for file in found}
+        left = self.limit - size - sum(taken.values())
+        for place, freed in taken.items():
             if left >= 0:
                 break
-            if file.parent.name not in wanted:
-                left += file.stat().st_size
-                shutil.rmtree(file.parent)
+            if place.name not in wanted:
+                left += freed
+                shutil.rmtree(place)
         return left >= 0
 
 

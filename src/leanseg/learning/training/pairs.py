@@ -33,7 +33,7 @@ def partners(
     registration: everything that decides how two scans are registered.
     """
     others = [other for other in unlabelled if other.content != scan.content]
-    order = np.random.default_rng([seed, 3, int(scan.content[:12], 16)]).permutation(len(others))
+    order = np.random.default_rng([seed, 3, int(scan.content, 16)]).permutation(len(others))
     return [Pair(scan, others[at], _key(scan, others[at], registration)) for at in order[:number]]
 
 
