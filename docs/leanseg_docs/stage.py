@@ -48,6 +48,11 @@ def misspell_a_plan(folder: Path) -> None:
     _write_json(folder / "edited.json", plan)
 
 
+def make_an_empty_folder(folder: Path) -> None:
+    """Make the folder `no-scans`, which holds none."""
+    (folder / "no-scans").mkdir(exist_ok=True)
+
+
 def cut_off_one_of_three(folder: Path) -> None:
     """Write three-scans/, the first three scans, of which the second is cut off."""
     (folder / "three-scans").mkdir(exist_ok=True)

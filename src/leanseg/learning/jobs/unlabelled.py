@@ -171,7 +171,7 @@ class UnlabelledScans:
         self._write_table(outcomes)
         if 2 * refused > len(outcomes):
             raise UnlikeScansError(outcomes)
-        self._tell(outcomes)
+        self._tell(outcomes, later="; the others follow while training" if self._growing else "")
 
     def deformations(self) -> Deformations:
         """Return what draws a deformation for each patch."""
@@ -208,11 +208,10 @@ class UnlabelledScans:
         found = (self._store.outcome(pair) for pair in self._pairs)
         return [outcome for outcome in found if outcome is not None]
 
-    def _tell(self, outcomes: Sequence[Outcome]) -> None:
+    def _tell(self, outcomes: Sequence[Outcome], later: str = "") -> None:
         """Tell how many pairs there are, how many were refused and why, and which scans they have in common."""
         refused = [outcome for outcome in outcomes if outcome.refused]
         number, total = len(outcomes) - len(refused), len(self._pairs)
-        later = "; the others follow while training" if self._growing and len(outcomes) < total else ""
         self._progress.note(f"Registered {number} of {total} pairs with unlabelled scans{later}")
         if not self._growing and len(outcomes) < total:
             self._progress.note(

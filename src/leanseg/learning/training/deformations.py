@@ -40,25 +40,30 @@ class ReadyFlows:
 
     def __init__(self, of_each: Sequence[Sequence[Pair]], store: FlowStore, *, growing: bool) -> None:
         self._store = store
-        self._found: list[list[StoredFlow]] = [[] for _ in of_each]
+        self._ready: list[list[Pair]] = [[] for _ in of_each]
         self._missing: list[list[Pair]] = [list(pairs) for pairs in of_each]
         self._look_at = [0.0 if growing else math.inf] * len(of_each)
         for case in range(len(of_each)):
             self._look(case)
 
-    def of(self, case: int) -> Sequence[StoredFlow]:
-        """Return the flows that can be read now."""
+    def draw(self, case: int, which: float) -> StoredFlow | None:
+        """Return one of the flows that can be read now, evenly as `which` is between 0 and 1; None where none can.
+
+        It is opened anew each time: a process may not hold as many files open as there are flows.
+        """
         if self._missing[case] and time.monotonic() >= self._look_at[case]:
             self._look(case)
-        return self._found[case]
+        ready = self._ready[case]
+        return self._store.flow(ready[int(which * len(ready))]) if ready else None
 
     def _look(self, case: int) -> None:
         missing = []
         for pair in self._missing[case]:
-            if (flow := self._store.flow(pair)) is not None:
-                self._found[case].append(flow)
-            elif self._store.outcome(pair) is None:
+            outcome = self._store.outcome(pair)
+            if outcome is None:
                 missing.append(pair)
+            elif outcome.refused is None:
+                self._ready[case].append(pair)
         self._missing[case] = missing
         if math.isfinite(self._look_at[case]):
             self._look_at[case] = time.monotonic() + _LOOK_AGAIN
@@ -83,12 +88,11 @@ class Deformations:
         share = 0.0
         if self._registration and self._flows:
             share = self._registration.share
-            ready = self._flows.of(place) if kind < share else ()
-            if ready:
-                chosen = ready[int(which * len(ready))]
+            found = self._flows.draw(place, which) if kind < share else None
+            if found:
                 least, largest = self._registration.velocity
-                bending = RegisteredDeformation(chosen.flow, least + velocity * (largest - least))
-                return Drawn(bending, chosen.intensities)
+                bending = RegisteredDeformation(found.flow, least + velocity * (largest - least))
+                return Drawn(bending, found.intensities)
         if self._elastic and kind < share + self._elastic.probability:
             return Drawn(_elastic(case, self._elastic, rng))
         return None
