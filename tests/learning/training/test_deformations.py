@@ -144,6 +144,6 @@ def test_intensities_are_taken_over_with_the_shape(cases, of_each, store):
     settings = MIX.model_copy(update={"registration": RegistrationMix(share=1, intensities=True), "elastic": None})
     flows = ReadyFlows(of_each[:1], store, growing=False)
     for file in store.folder.glob("*/intensities.npy"):
-        np.save(file, np.load(file) + [[[0]], [[1000]]])  # what every value becomes
+        np.save(file, np.add(np.load(file), [[[0]], [[1000]]]))  # what every value becomes
     patches = PatchDataset(cases[:1], plan(settings, foreground_share=1), Deformations(settings, 0, flows))
     assert float(patches[0][0].max()) > 500
