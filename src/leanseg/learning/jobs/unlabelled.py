@@ -139,9 +139,10 @@ class UnlabelledScans:
         self._register, registration = own_registration(device)
         decisive = f"{registration} intensities={mix.intensities}"
         self._of_each = [
-            partners(scan, scans, number=mix.partners, seed=plan.training.seed, registration=decisive)
-            for scan in [case.scan for case in cases]
-            if scan is not None
+            partners(case.scan, scans, number=mix.partners, seed=plan.training.seed, registration=decisive)
+            if case.scan
+            else []
+            for case in cases
         ]
         self._pairs = in_rounds(self._of_each)
         self._growing = False
