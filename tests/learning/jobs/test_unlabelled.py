@@ -206,7 +206,7 @@ def test_too_little_room_for_a_single_pair_is_refused(plan, tmp_path):
 
 def test_too_little_room_for_all_is_told(plan, tmp_path):
     progress = Listening()
-    found = scans_of(tmp_path, plan, progress, disk=7000)
+    found = scans_of(tmp_path, plan, progress, disk=6000)
     found.register_ahead(StepClock(5))
     assert found.results()["registration/used"] == 2
     assert any("No room for 2 pairs" in note for note in progress.notes)

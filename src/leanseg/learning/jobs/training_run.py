@@ -92,7 +92,7 @@ class TrainingRun:
         unlabelled: Sequence[Case] = (),
         test: Sequence[str] = (),
     ) -> None:
-        """Take what the run needs. unlabelled: scans to register to. test: names of cases that training must not see."""
+        """Take what a run needs. unlabelled: scans to register to. test: names of cases that training must not see."""
         by_name = {case.name: case for case in dataset.cases}
         self.folder = folder
         self.record = record
