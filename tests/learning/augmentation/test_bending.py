@@ -105,4 +105,4 @@ def test_a_voxel_is_found_where_it_went(voxel, seed):
     everywhere = coordinates_of(bending, (0, 0, 0), bending.shape)
     away = (everywhere - torch.tensor(voxel).view(3, 1, 1, 1).float()).norm(dim=0)
     found = landing(bending, voxel)
-    assert float(away[found]) <= float(away.min()) + 0.5
+    assert float(away[tuple(found)]) <= float(away.min()) + 0.5

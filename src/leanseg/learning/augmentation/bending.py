@@ -35,7 +35,8 @@ def source_box(coordinates: Tensor, shape: Sequence[int]) -> tuple[list[int], li
 
     With one voxel around the scan where they leave it: what lies further away is 0 like that one.
     """
-    corner, size = [], []
+    corner: list[int] = []
+    size: list[int] = []
     for along, extent in zip(coordinates, shape, strict=True):
         low = min(max(int(along.min().floor()), -1), extent - 1)
         high = min(max(int(along.max().floor()) + 1, low + 1), extent)
@@ -66,7 +67,7 @@ def pull_labels(box: Tensor, corner: Sequence[int], coordinates: Tensor) -> Tens
     return out.view(coordinates.shape[1:])
 
 
-def landing(bending: Bending, voxel: Sequence[int]) -> tuple[int, int, int]:
+def landing(bending: Bending, voxel: Sequence[int]) -> list[int]:
     """Return the voxel of the new shape that comes closest to `voxel` of the scan.
 
     Looked for at every few voxels, then at all of them around the closest: the inverse is as exact as whole voxels are,
@@ -82,11 +83,10 @@ def landing(bending: Bending, voxel: Sequence[int]) -> tuple[int, int, int]:
     return _closest(bending, around, voxel)
 
 
-def _closest(bending: Bending, places: Sequence[Tensor], voxel: Sequence[int]) -> tuple[int, int, int]:
+def _closest(bending: Bending, places: Sequence[Tensor], voxel: Sequence[int]) -> list[int]:
     away = bending.coordinates(places) - torch.tensor([float(at) for at in voxel]).view(3, 1, 1, 1)
     best = torch.unravel_index((away**2).sum(0).argmin(), away.shape[1:])
-    depth, row, column = (int(along[at]) for along, at in zip(places, best, strict=True))
-    return depth, row, column
+    return [int(along[at]) for along, at in zip(places, best, strict=True)]
 
 
 def _steps(start: int, stop: int) -> Tensor:

@@ -55,7 +55,9 @@ class RegisteredDeformation:
 
         Between the voxels that were kept the displacement is linear; beyond them it goes on.
         """
-        lows, shares, parts = [], [], []
+        lows: list[Tensor] = []
+        shares: list[Tensor] = []
+        parts: list[slice] = []
         for places_along, kept in zip(places, self._flow.offsets.shape[2:], strict=True):
             at = (places_along.double() / self._flow.step).clamp(0, kept - 1)
             low = at.floor().clamp(max=max(kept - 2, 0)).long()

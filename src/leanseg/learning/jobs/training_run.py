@@ -137,7 +137,8 @@ class TrainingRun:
         """Train until the clock says so, or somebody presses Ctrl-C. `prepare` comes first."""
         material, self._material = self._material, None
         assert material is not None
-        with self._registered.going_on() if self._registered else contextlib.nullcontext():
+        nothing: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        with self._registered.going_on() if self._registered else nothing:
             fitted = fit(
                 material.network,
                 material.training,

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,11 +120,12 @@ class FlowStore:
         for remains in self.folder.glob(".writing-*"):
             shutil.rmtree(remains, ignore_errors=True)
 
-    def _said(self, key: str) -> dict[str, object] | None:
+    def _said(self, key: str) -> dict[str, Any] | None:
         try:
-            return json.loads((self.folder / key / _PAIR).read_text(encoding="utf-8"))
+            said: dict[str, Any] = json.loads((self.folder / key / _PAIR).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
+        return said
 
     def _make_room(self, size: int, wanted: Collection[str]) -> bool:
         """Tell whether `size` more bytes are allowed, after removing what is not wanted, the oldest first."""

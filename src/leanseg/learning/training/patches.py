@@ -64,7 +64,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
         patch, shape = self._plan.training.patch, drawn.bending.shape if drawn else case.shape
         if case.foreground and rng.random() < self._plan.training.foreground_share:
             voxels = case.foreground[rng.integers(len(case.foreground))]
-            centre = voxels[rng.integers(len(voxels))]
+            centre = [int(at) for at in voxels[rng.integers(len(voxels))]]
             if drawn:
                 centre = landing(drawn.bending, centre)
             return [
