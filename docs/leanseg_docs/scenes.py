@@ -89,7 +89,8 @@ SCENES: tuple[Scene | Snippets, ...] = (
     Scene("plan", "leanseg plan Task04_Hippocampus -o plan.json --minutes 1", "For one minute of training:"),
     Scene(
         "plan-unlabelled",
-        "leanseg plan Task04_Hippocampus -o shapes.json --minutes 15 --unlabelled Task04_Hippocampus/imagesTs",
+        "leanseg plan few-labels -o shapes.json --minutes 15 --unlabelled others",
+        before=stage.label_few,
     ),
     Scene(
         "unlabelled-empty",
