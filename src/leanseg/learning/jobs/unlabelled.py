@@ -137,7 +137,7 @@ class UnlabelledScans:
         self._table = table
         self._store = FlowStore(folder, mix.disk)
         self._register, registration = own_registration(device)
-        decisive = f"{registration} intensities={mix.intensities}"
+        decisive = f"{registration} {plan.preprocessing.model_dump_json()} intensities={mix.intensities}"
         self._of_each = [
             partners(case.scan, scans, number=mix.partners, seed=plan.training.seed, registration=decisive)
             if case.scan

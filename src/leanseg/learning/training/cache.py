@@ -34,7 +34,7 @@ _IMAGE, _SCAN = "image.b2nd", "scan.json"
 
 @dataclass(frozen=True)
 class CachedScan:
-    """One preprocessed image in its folder. content: hash of its voxels on the plan's grid and their spacing."""
+    """One preprocessed image in its folder. content: hash of what was read, turned and cropped, and of its spacing."""
 
     name: str
     folder: Path
@@ -125,7 +125,7 @@ def _write_case(case: Case, plan: Plan, folder: Path) -> None:
     except InputError as error:
         raise error.at(case.name) from None
     with whole_folder(folder) as temporary:
-        _save_scan(temporary, prepared, plan)
+        _save_scan(temporary, image, prepared, plan)
         _save(temporary / "labels.b2nd", labels, plan.training.patch)
         voxels = _sample_foreground(labels, list(target_indices(plan.data).values()))
         np.save(temporary / "foreground.npy", voxels, allow_pickle=False)
@@ -138,17 +138,21 @@ def _write_scan(case: Case, plan: Plan, folder: Path) -> None:
     except InputError as error:
         raise error.at(case.name) from None
     with whole_folder(folder) as temporary:
-        _save_scan(temporary, prepared, plan)
+        _save_scan(temporary, image, prepared, plan)
 
 
-def _save_scan(folder: Path, prepared: Prepared, plan: Plan) -> None:
-    """Write the image and what `CachedScan` says of it."""
+def _save_scan(folder: Path, image: NDArray[np.float32], prepared: Prepared, plan: Plan) -> None:
+    """Write the prepared image, and what `CachedScan` says of it. image: (C, X, Y, Z) as read.
+
+    Its hash is that of the intensities before normalisation, whose last bits depend on the order of voxels in the file.
+    """
     _save(folder / _IMAGE, prepared.array, plan.training.patch)
     grid = prepared.grid
     before = orientation_spacing(grid.geometry.affine, grid.orientation)
     spacing = [mm * old / new for mm, old, new in zip(before, grid.box_shape, grid.shape, strict=True)]
-    said = hashlib.sha256(repr((prepared.array.shape, [round(mm, 6) for mm in spacing])).encode())
-    said.update(prepared.array)
+    said = hashlib.sha256(repr((len(image), grid.box_shape, [round(mm, 6) for mm in before])).encode())
+    for channel in image:
+        said.update(np.ascontiguousarray(grid.kept(channel)))
     (folder / _SCAN).write_text(json.dumps({"spacing": spacing, "content": said.hexdigest()}), encoding="utf-8")
 
 

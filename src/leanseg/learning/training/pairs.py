@@ -30,7 +30,7 @@ def partners(
 ) -> list[Pair]:
     """Return up to `number` pairs of `scan`, uniformly drawn without repetition and never with itself.
 
-    registration: everything that decides how two scans are registered.
+    registration: everything that decides how two scans are prepared and registered.
     """
     others = [other for other in unlabelled if other.content != scan.content]
     order = np.random.default_rng([seed, 3, int(scan.content, 16)]).permutation(len(others))
