@@ -1,5 +1,6 @@
 import csv
 import errno
+import json
 import shutil
 
 import nibabel
@@ -11,6 +12,7 @@ from tests.learning.training.registration_stand_in import TooUnlikeError, case, 
 
 from leanseg.datasets import make_splits
 from leanseg.learning.jobs import unlabelled
+from leanseg.learning.jobs.cross_validation import cross_validate
 from leanseg.learning.jobs.training import resume, start
 from leanseg.learning.jobs.unlabelled import (
     NoPairsError,
@@ -217,3 +219,12 @@ def test_the_labelled_scan_alone_is_no_pair(plan, tmp_path):
     found = UnlabelledScans([one], [one.scan], bent(plan), tmp_path / "flows", tmp_path / "t.csv", "cpu", Progress())
     with pytest.raises(NoPairsError):
         found.register_ahead(StepClock(5))
+
+
+def test_a_cross_validation_refuses_the_cases_of_all_its_folds_at_once(balls, plan, splits, others, tmp_path):
+    later = json.loads(splits.read_text())["folds"][1]["validation"][0]
+    shutil.copy(next(case.images[0] for case in balls.cases if case.name == later), others / "secret.nii.gz")
+    out = tmp_path / "cross"
+    with pytest.raises(ValidationScansAmongUnlabelledError, match="secret"):
+        cross_validate(balls, bent(plan), out, limits(steps=2), splits=splits, unlabelled=others, progress=Progress())
+    assert not out.exists()

@@ -184,7 +184,7 @@ def _carry_out(
 ) -> CrossValidation:
     """Train the folds that are not finished, and judge when all are."""
     try:
-        failures = _train_folds(dataset, folder, record, limits, progress)
+        failures = _train_folds(dataset, folder, record, splits, limits, progress)
         if failures is not None:
             found = _summarised(dataset, folder, record.model_copy(update={"state": "done"}), splits, progress)
             folder.write(found.record)
@@ -201,10 +201,16 @@ def _carry_out(
 
 
 def _train_folds(
-    dataset: Dataset, folder: CrossValidationFolder, record: CrossValidationRecord, limits: Limits, progress: Progress
+    dataset: Dataset,
+    folder: CrossValidationFolder,
+    record: CrossValidationRecord,
+    splits: Splits,
+    limits: Limits,
+    progress: Progress,
 ) -> tuple[Failure, ...] | None:
     """Return the cases that could not be predicted, when all folds are finished; None when somebody pressed Ctrl-C."""
     plan = read_plan(folder.plan)
+    judged = [name for fold in splits.folds for name in fold.validation]
     failures: list[Failure] = []
 
     def begun() -> None:
@@ -222,16 +228,16 @@ def _train_folds(
             begun()
         else:
             progress.note(f"Fold {number} of {record.folds}: begins")
-            splits, cache = folder.splits, folder.cache
             outcome = start(
                 dataset,
                 plan,
                 run.root,
                 limits,
                 fold=number,
-                splits=splits,
+                splits=folder.splits,
                 unlabelled=Path(record.unlabelled) if record.unlabelled else None,
-                cache=cache,
+                judged_by_others=judged,
+                cache=folder.cache,
                 begun=begun,
                 progress=progress,
             )

@@ -3,7 +3,7 @@
 Cache, rehearsal, training, export, validation with the deployed package, in that order, within the time given.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +101,7 @@ def start(
     splits: Path | None = None,
     folds: int = FOLDS,
     unlabelled: Path | None = None,
+    judged_by_others: Sequence[str] = (),
     cache: Path | None = None,
     begun: Callable[[], None] | None = None,
     overwrite: bool = False,
@@ -109,8 +110,9 @@ def start(
     """Train `plan` on fold `fold` of `dataset` and write the run to the folder `out`.
 
     Splits come from the file `splits`, else from splits.json in the data set, else `folds` folds are made.
-    unlabelled: scans that the plan registers labelled ones to. cache: a folder for preprocessed cases and registered
-    pairs that other runs use, too. begun: called when nothing was refused and training begins.
+    unlabelled: scans that the plan registers labelled ones to. judged_by_others: cases of other folds that must not be
+    among them, either. cache: a folder for preprocessed cases and registered pairs that other runs use, too. begun:
+    called when nothing was refused and training begins.
     Raises InputError or BudgetError before anything is trained; leaves a resumable run when interrupted.
     """
     # Whatever can be refused is refused before anything is written.
@@ -137,7 +139,17 @@ def start(
     )
     with held(folder.root):
         folder.begin(overwrite=overwrite)
-        run = TrainingRun(dataset, plan, part, folder, record, clock, progress, unlabelled=scans, test=chosen.test)
+        run = TrainingRun(
+            dataset,
+            plan,
+            part,
+            folder,
+            record,
+            clock,
+            progress,
+            unlabelled=scans,
+            kept_away=(*chosen.test, *judged_by_others),
+        )
         try:
             write_plan(folder.plan, plan)
             write_splits(folder.splits, chosen, overwrite=True)
@@ -180,7 +192,7 @@ def resume(dataset: Dataset, out: Path, limits: Limits, *, cache: Path | None = 
     part = _fold(splits, record.fold)
     scans = find_cases([Path(record.unlabelled)]) if record.unlabelled else ()
     with held(folder.root):
-        run = TrainingRun(dataset, plan, part, folder, record, clock, progress, unlabelled=scans, test=splits.test)
+        run = TrainingRun(dataset, plan, part, folder, record, clock, progress, unlabelled=scans, kept_away=splits.test)
         run.prepare()
         folder.write(record)
         return _carry_out(run)

@@ -90,9 +90,9 @@ class TrainingRun:
         progress: Progress,
         *,
         unlabelled: Sequence[Case] = (),
-        test: Sequence[str] = (),
+        kept_away: Sequence[str] = (),
     ) -> None:
-        """Take what a run needs. unlabelled: scans to register to. test: names of cases that training must not see."""
+        """Take what a run needs. unlabelled: scans to register to. kept_away: cases that must not be among them."""
         by_name = {case.name: case for case in dataset.cases}
         self.folder = folder
         self.record = record
@@ -103,7 +103,7 @@ class TrainingRun:
         self._state = TrainingState(folder.root)
         self._training = [by_name[name] for name in fold.training]
         self._validation = [by_name[name] for name in fold.validation]
-        self._test = [by_name[name] for name in test]
+        self._kept_away = [by_name[name] for name in kept_away]
         self._unlabelled = unlabelled
         self._registered: UnlabelledScans | None = None
         self._judged: Sequence[Case] = self._validation  # fewer where time does not allow all of them
@@ -194,8 +194,10 @@ class TrainingRun:
         """Register the training cases to the unlabelled scans, all or as many as there is time for before training."""
         cache, plan, progress = self.folder.cache, self._plan, self._progress
         scans = cache_scans(self._unlabelled, plan, cache, progress)
-        judging = [case.scan for case in validation if case.scan] + cache_scans(self._test, plan, cache, progress)
-        refuse_judging_scans(scans, judging)
+        known = {case.name: case.scan for case in (*training, *validation) if case.scan}
+        judging = [known[case.name] for case in (*self._validation, *self._kept_away) if case.name in known]
+        unseen = [case for case in self._kept_away if case.name not in known]
+        refuse_judging_scans(scans, [*judging, *cache_scans(unseen, plan, cache, progress)])
         table = self._state.logs / "registration.csv"
         registered = UnlabelledScans(training, scans, plan, cache / "flows", table, self.record.device, progress)
         registered.register_ahead(self._clock)
