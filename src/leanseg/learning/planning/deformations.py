@@ -15,8 +15,8 @@ def choose_deformations(
 ) -> tuple[Elastic | None, RegistrationMix | None, tuple[str, ...]]:
     """Return the published deformations, with reasons: of both kinds where there are `unlabelled` scans.
 
-    Smaller scans than the published heads are bent by the same share of their smallest side: 15 mm would turn a crop of 35 mm
-    inside out.
+    Smaller scans than the published heads are bent by the same share of their smallest side: 15 mm would turn a crop of
+    35 mm inside out.
     """
     if not elastic and not unlabelled:
         return None, None, ()
@@ -27,7 +27,7 @@ def choose_deformations(
     bent = Elastic(probability=PUBLISHED_SHARE if unlabelled else PUBLISHED_PROBABILITY, sigma=sigma)
     reasons = [
         f"{bent.probability:.0%} of the patches are bent elastically, by displacements of sd {sigma:g} mm: "
-        + ("both as published." if share == 1 else f"{heads}.")
+        + ("as published." if share == 1 else f"{heads}.")
     ]
     if not unlabelled:
         return bent, None, tuple(reasons)
