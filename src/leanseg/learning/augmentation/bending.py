@@ -8,6 +8,7 @@ is invented. Outside a scan there is 0.
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -117,7 +118,7 @@ def _largest_share(labels: Tensor, shares: Tensor) -> Tensor:
     """Return for each column the one of its labels (8, n) that has the largest sum of `shares` (8, n)."""
     best = torch.full(labels.shape[1:], -1.0)
     found = torch.zeros_like(labels[0])
-    for label in labels.unique():  # ascending: the lower label keeps a tie
+    for label in np.unique(labels.numpy()).tolist():  # ascending: the lower label keeps a tie
         share = torch.where(labels == label, shares, 0.0).sum(0)
         better = share > best
         found[better] = label

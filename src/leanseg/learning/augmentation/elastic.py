@@ -49,7 +49,8 @@ def spline_weights(knots: Tensor, points: int) -> Tensor:
     knots: float64, within 0 .. points - 1.
     """
     through = _basis(torch.arange(points, dtype=torch.float64), points)
-    return _basis(knots, points) @ torch.linalg.inv(through)
+    weights: Tensor = _basis(knots, points) @ torch.linalg.inv(through)
+    return weights
 
 
 def _basis(knots: Tensor, points: int) -> Tensor:

@@ -152,7 +152,7 @@ def _save_scan(folder: Path, image: NDArray[np.float32], prepared: Prepared, pla
     spacing = [mm * old / new for mm, old, new in zip(before, grid.box_shape, grid.shape, strict=True)]
     said = hashlib.sha256(repr((len(image), grid.box_shape, [round(mm, 6) for mm in before])).encode())
     for channel in image:
-        said.update(np.ascontiguousarray(grid.kept(channel)))
+        said.update(np.ascontiguousarray(grid.kept(channel)).data)
     (folder / _SCAN).write_text(json.dumps({"spacing": spacing, "content": said.hexdigest()}), encoding="utf-8")
 
 

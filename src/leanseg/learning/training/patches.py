@@ -134,7 +134,8 @@ def bent_region(case: CachedCase, drawn: Drawn, corner: Sequence[int], size: Seq
     """Return image (C, *size) and labels (*size) of the box at `corner` of the bent case."""
     coordinates = coordinates_of(drawn.bending, corner, size)
     begin, extent = source_box(coordinates, case.shape)
-    image, labels = region(case.image, begin, extent), region(case.labels, begin, extent)
+    image = np.asarray(region(case.image, begin, extent), np.float32)
+    labels = region(case.labels, begin, extent)
     if drawn.intensities is not None:
         image = with_intensities(image, drawn.intensities)
     if labels.dtype != np.uint8:
