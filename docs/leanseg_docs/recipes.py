@@ -15,12 +15,14 @@ def recipes_described() -> str:
 
 
 def _section(recipe: Recipe) -> str:
+    unlabelled = " --unlabelled DIR" if recipe.data.unlabelled else ""
     fold = " --fold all" if recipe.folds.trained.value == "all" else ""
     parts = [
         f"### {recipe.name} {{ #{recipe.name} }}",
         f"{recipe.title}. {recipe.source}.",
         f"Data: {recipe.data.name}. {recipe.data.layout}",
-        f"```text\nleanseg train DATASET --recipe {recipe.name}{fold} -o RUN\n```",
+        f"Unlabelled: {recipe.data.unlabelled}." if recipe.data.unlabelled else "",
+        f"```text\nleanseg train DATASET --recipe {recipe.name}{unlabelled}{fold} -o RUN\n```",
         *map(_scores, recipe.published),
         "Not reproduced:\n\n"
         + "\n".join(f"- {each.what} ({each.origin}). {each.why}" for each in recipe.not_reproduced)

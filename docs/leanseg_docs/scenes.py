@@ -93,6 +93,18 @@ SCENES: tuple[Scene | Snippets, ...] = (
         again=True,
     ),
     Scene("plan", "leanseg plan Task04_Hippocampus -o plan.json --minutes 1", "For one minute of training:"),
+    Scene(
+        "plan-unlabelled",
+        "leanseg plan few-labels -o shapes.json --minutes 15 --unlabelled others",
+        before=stage.label_few,
+    ),
+    Scene(
+        "unlabelled-empty",
+        "leanseg plan Task04_Hippocampus -o shapes.json --unlabelled no-scans",
+        code=2,
+        before=stage.make_an_empty_folder,
+        again=True,
+    ),
     Scene("budget-time", "leanseg plan Dataset013_BraTS2013 -o long.json --ram 8GB --minutes 240"),
     Scene("budget-middle", "leanseg plan Dataset013_BraTS2013 -o short.json --ram 8GB --minutes 15"),
     Scene("budget-memory", "leanseg plan Dataset013_BraTS2013 -o small.json --ram 3GB --minutes 15"),

@@ -48,6 +48,19 @@ def misspell_a_plan(folder: Path) -> None:
     _write_json(folder / "edited.json", plan)
 
 
+def label_few(folder: Path) -> None:
+    """Write few-labels/, a data set of six cases, and others/, the scans of twenty more."""
+    _copy_of_six(folder, "few-labels")
+    (folder / "others").mkdir(exist_ok=True)
+    for scan in _first_scans(folder)[6:26]:
+        shutil.copyfile(scan, folder / "others" / scan.name)
+
+
+def make_an_empty_folder(folder: Path) -> None:
+    """Make the folder `no-scans`, which holds none."""
+    (folder / "no-scans").mkdir(exist_ok=True)
+
+
 def cut_off_one_of_three(folder: Path) -> None:
     """Write three-scans/, the first three scans, of which the second is cut off."""
     (folder / "three-scans").mkdir(exist_ok=True)

@@ -32,7 +32,7 @@ def test_it_asks_for_what_the_command_asks_for(asked, balls, tmp_path, plan):
     words = [
         *("plan", balls, "-o", out, "--ram", "4GB", "--predict-ram", "2GB", "--vram", "8GB", "--minutes", "5"),
         *("--seconds-per-case", "3", "--network", "unet4d", "--option", "deep=true", "--device", "cpu"),
-        *("--sparsity", "static", "--density", "0.3"),
+        *("--sparsity", "static", "--density", "0.3", "--elastic", "--unlabelled", balls / "images"),
     ]
     done = CliRunner().invoke(_application(["plan"]), [str(word) for word in words])
     assert done.exit_code == 0, done.output
@@ -47,12 +47,15 @@ def test_it_asks_for_what_the_command_asks_for(asked, balls, tmp_path, plan):
         options={"deep": True},
         sparsity="static",
         density=0.3,
+        elastic=True,
+        unlabelled=balls / "images",
         device="cpu",
         out=tmp_path / "by-python.json",
     )
     by_command, by_python = asked
     assert by_python == by_command
     assert by_python[3]["sparsity"] == Sparsity(method="static", density=0.3)
+    assert (by_python[3]["elastic"], by_python[3]["unlabelled"]) == (True, 5)
     assert made == plan == read_plan(out) == read_plan(tmp_path / "by-python.json")
 
 
@@ -100,6 +103,7 @@ def test_a_wrong_option_of_one_of_our_networks_is_refused_before_anything_is_mea
         ({"options": {"base": 8}}, "--option"),
         ({"sparsity": "none"}, "--sparsity"),
         ({"density": 0.1}, "--density"),
+        ({"elastic": True}, "--elastic"),
     ],
 )
 def test_a_recipe_says_for_itself_what_is_trained(beside, word, tmp_path):
@@ -144,6 +148,8 @@ def test_a_recipe_is_followed_by_command_and_python_alike(balls, tmp_path, plan,
         {"recipe": "e2enet-btcv", "network": "unet2d"},
         {"recipe": "e2enet-btcv", "options": {"base": 8}},
         {"recipe": "e2enet-btvc"},
+        {"recipe": "eneuronet-annotation-efficient"},
+        {"recipe": "eneuronet-mindboggle-aseg", "unlabelled": "scans"},
         {"recipe": "e2enet-btcv", "scale": -1},
         {"scale": 0.5},
     ],

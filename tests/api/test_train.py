@@ -9,10 +9,11 @@ import pytest
 
 import leanseg
 from leanseg.api.choices import ContradictionError, TooFewError, WrongScaleError
+from leanseg.datasets.scans import NoSuchScanError
 from leanseg.learning.jobs.run_folder import NoEndError
 from leanseg.plans import Sparsity, write_plan
 from leanseg.plans.budget import UnusableBudgetError
-from leanseg.plans.expectations import OtherDatasetError
+from leanseg.plans.expectations import OtherDatasetError, RecipeNeedsUnlabelledError, RecipeWithoutUnlabelledError
 from leanseg.plans.recipe import UnknownRecipeError, read_recipe
 from leanseg.storage import OutputNotEmptyError
 
@@ -29,6 +30,8 @@ RESUMED = {
     "overwrite": True,
     "recipe": "e2enet-btcv",
     "scale": 0.01,
+    "elastic": True,
+    "unlabelled": "scans",
 }
 
 
@@ -53,6 +56,11 @@ def test_a_resumed_run_keeps_what_it_was_started_with(option, tmp_path):
         ({"recipe": "e2enet-btcv", "sparsity": "static"}, ContradictionError),
         ({"recipe": "e2enet-btcv", "density": 0.1}, ContradictionError),
         ({"recipe": "e2enet-btcv", "steps": 5}, ContradictionError),
+        ({"plan": "plan.json", "elastic": True}, ContradictionError),
+        ({"recipe": "e2enet-btcv", "elastic": True}, ContradictionError),
+        ({"recipe": "e2enet-btcv", "unlabelled": "scans"}, RecipeWithoutUnlabelledError),
+        ({"recipe": "eneuronet-annotation-efficient"}, RecipeNeedsUnlabelledError),
+        ({"steps": 1, "unlabelled": "nowhere-either"}, NoSuchScanError),
         ({"recipe": "e2enet-btvc"}, UnknownRecipeError),
         ({"recipe": "e2enet-btcv", "scale": 0}, WrongScaleError),
         ({"recipe": "e2enet-btcv", "scale": 1.5}, WrongScaleError),
@@ -174,6 +182,23 @@ def test_a_plan_of_its_own_is_made_with_the_masks_asked_for(balls, plan, tmp_pat
     for masks in ({"sparsity": "dynamic", "density": 0.1}, {"sparsity": "static"}, {}):
         leanseg.train(balls, out=tmp_path / "run", steps=2, device="cpu", **masks)
     assert asked == [Sparsity(density=0.1), Sparsity(method="static"), None]
+
+
+def test_unlabelled_scans_are_counted_for_the_plan_and_handed_on(balls, plan, tmp_path, monkeypatch):
+    asked = []
+
+    def make_plan(*given, **options):
+        asked.append((options["elastic"], options["unlabelled"]))
+        return plan
+
+    monkeypatch.setattr("leanseg.learning.planning.make_plan", make_plan)
+    monkeypatch.setattr(
+        "leanseg.learning.jobs.training.start", lambda *given, **options: asked.append(options["unlabelled"])
+    )
+    scans = balls / "images"
+    leanseg.train(balls, out=tmp_path / "run", steps=2, device="cpu", unlabelled=str(scans))
+    leanseg.train(balls, out=tmp_path / "run", steps=2, device="cpu", elastic=True)
+    assert asked == [(False, 5), scans, (True, 0), None]
 
 
 @pytest.mark.slow

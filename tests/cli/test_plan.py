@@ -25,8 +25,11 @@ def plan(folders, leanseg):
 
 @pytest.mark.slow
 def test_a_plan_is_written_shown_and_never_overwritten_unasked(plan, folders):
-    done = plan("--ram", "4GB", "--minutes", "5", "--network", "unet2d")
+    scans = folders / "images"
+    done = plan("--ram", "4GB", "--minutes", "5", "--network", "unet2d", "--unlabelled", scans)
     assert (done.code, done.err) == (0, "")
+    assert "33% elastic, 33% by registration" in done.out
+    assert f"--unlabelled {scans}" in done.out
     made = read_plan(folders / "plan.json")
     assert (made.network.name, made.budget.training_ram, made.budget.minutes) == ("unet2d", 4 * 10**9, 5)
     assert all(sentence in done.out for sentence in made.explanation)

@@ -11,7 +11,7 @@ from leanseg.api.extras import naming_what_is_missing
 from leanseg.api.named_dataset import open_named
 from leanseg.api.paths import PathLike, path_or_none
 from leanseg.plans import Budget, Plan, Sparsity, read_budget, read_sparsity, write_plan
-from leanseg.plans.expectations import refuse_other_dataset
+from leanseg.plans.expectations import refuse_other_dataset, refuse_other_unlabelled
 from leanseg.plans.network_facts import complete_options, own_network, own_networks
 from leanseg.plans.recipe import Recipe, read_recipe
 from leanseg.plans.sparsity import SparsityMethod
@@ -26,6 +26,7 @@ _EXCLUSIVE = (
     ("recipe", "option", "the recipe holds the network's options"),
     ("recipe", "sparsity", "the recipe says what is masked"),
     ("recipe", "density", "the recipe says what is masked"),
+    ("recipe", "elastic", "the recipe says how patches are changed"),
 )
 
 
@@ -38,6 +39,8 @@ def plan(
     options: Mapping[str, JsonValue] | None = None,
     sparsity: SparsityMethod | None = None,
     density: float | None = None,
+    elastic: bool = False,
+    unlabelled: PathLike | None = None,
     recipe: str | None = None,
     scale: float | None = None,
     ram: str | int | None = None,
@@ -55,11 +58,12 @@ def plan(
 
     dataset, images, labels: see `leanseg.check`. network, options: a name of `leanseg.networks` and its options.
     sparsity, density: whether kernels are masked while training ("static" or "dynamic"), and the share that is kept,
-    0.2 unless given. recipe: a published experiment (leanseg recipes lists them) to follow instead. scale: share of its
-    steps to do. ram, predict_ram, vram: memory to train in, to predict in and of the GPU, as "8GB" or in bytes.
-    minutes: wall time of training, everything included. seconds_per_case: to predict the largest case. splits: file of
-    folds whose test cases are left out; those in the data set's own splits.json are, too. out: file to write the plan
-    to.
+    0.2 unless given. elastic: whether training patches are bent at random. unlabelled: folder of scans without labels,
+    whose shapes labelled ones take, too, by registration. recipe: a published experiment (leanseg recipes lists them)
+    to follow instead. scale: share of its steps to do. ram, predict_ram, vram: memory to train in, to predict in and of
+    the GPU, as "8GB" or in bytes. minutes: wall time of training, everything included. seconds_per_case: to predict the
+    largest case. splits: file of folds whose test cases are left out; those in the data set's own splits.json are, too.
+    out: file to write the plan to.
     This machine is measured for a few seconds. Raises BudgetError when the budget cannot be met, and InputErrors;
     nothing is written then.
     """
@@ -71,6 +75,7 @@ def plan(
             "option": options or None,
             "sparsity": sparsity,
             "density": density,
+            "elastic": elastic,
         },
     )
     share = require_scale(scale, recipe)
@@ -86,9 +91,12 @@ def plan(
         seconds_per_case=seconds_per_case,
     )
     masks = read_sparsity(sparsity, density)
+    scans = unlabelled_scans(unlabelled, experiment)
     opened = open_named(dataset, images, labels, None, progress)
     if experiment is None:
-        made = plan_within(budget, opened, path_or_none(splits), network, options, masks, device, progress)
+        made = plan_within(
+            budget, opened, path_or_none(splits), network, options, masks, device, progress, elastic, scans
+        )
     else:
         made = plan_by_recipe(budget, opened, path_or_none(splits), experiment, share, device, progress)
     if file is not None:
@@ -105,6 +113,8 @@ def plan_within(
     sparsity: Sparsity | None,
     device: Device | None,
     progress: Progress | None,
+    elastic: bool = False,
+    unlabelled: int = 0,
 ) -> Plan:
     """Measure `dataset`, without the test cases of its splits, and this machine, and return the plan."""
     from leanseg.datasets import fingerprint, without_test_cases
@@ -124,8 +134,24 @@ def plan_within(
             network=network or DEFAULT_NETWORK,
             options=dict(options or {}),
             sparsity=sparsity,
+            elastic=elastic,
+            unlabelled=unlabelled,
             device=chosen,
         )
+
+
+def unlabelled_scans(folder: PathLike | None, recipe: Recipe | None = None) -> int:
+    """Return how many scans without labels were named. Raises the InputErrors of naming too few, or too many.
+
+    recipe: whose experiment must have used such scans, or not.
+    """
+    if recipe is not None:
+        refuse_other_unlabelled(recipe, named=folder is not None)
+    if folder is None:
+        return 0
+    from leanseg.datasets import find_cases
+
+    return len(find_cases([Path(folder)]))
 
 
 def plan_by_recipe(

@@ -49,6 +49,17 @@ SparsityOption = Annotated[
 DensityOption = Annotated[
     float | None, typer.Option("--density", help="Share of kernels that --sparsity keeps; default: 0.2")
 ]
+ElasticOption = Annotated[
+    bool, typer.Option("--elastic", help="Bend training patches at random, by a smooth displacement of the whole scan")
+]
+UnlabelledOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--unlabelled",
+        metavar="DIR",
+        help="Scans without labels, whose shapes labelled ones take by registration; bends at random, too",
+    ),
+]
 RecipeOption = Annotated[
     str | None, typer.Option("--recipe", help="Published experiment to follow, e.g. e2enet-btcv; see leanseg recipes")
 ]

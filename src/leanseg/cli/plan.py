@@ -10,6 +10,7 @@ from leanseg.cli.options import (
     DatasetArgument,
     DensityOption,
     DeviceOption,
+    ElasticOption,
     ImagesOption,
     JsonOption,
     LabelsOption,
@@ -21,6 +22,7 @@ from leanseg.cli.options import (
     RecipeOption,
     ScaleOption,
     SparsityOption,
+    UnlabelledOption,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def plan(
     option: NetworkOptionsOption = None,
     sparsity: SparsityOption = None,
     density: DensityOption = None,
+    elastic: ElasticOption = False,
+    unlabelled: UnlabelledOption = None,
     recipe: RecipeOption = None,
     scale: ScaleOption = None,
     ram: RamOption = None,
@@ -70,6 +74,8 @@ def plan(
             options=options,
             sparsity=sparsity.value if sparsity else None,
             density=density,
+            elastic=elastic,
+            unlabelled=unlabelled,
             recipe=recipe,
             scale=scale,
             ram=ram,
@@ -86,10 +92,10 @@ def plan(
     if as_json:
         show_json(made.model_dump(mode="json"))
     else:
-        _show(made, out)
+        _show(made, out, unlabelled)
 
 
-def _show(made: "Plan", out: Path) -> None:
+def _show(made: "Plan", out: Path, unlabelled: Path | None) -> None:
     from leanseg.cli.closing import close
     from leanseg.cli.console import table
 
@@ -97,7 +103,8 @@ def _show(made: "Plan", out: Path) -> None:
     for sentence in made.explanation:
         typer.echo(f"- {sentence}")
     limit = () if made.budget.minutes or made.training.steps else ("--minutes", "15")
-    close(out, made.network.name, then=("train", "DATASET", "--plan", out, *limit, "-o", "RUN"))
+    scans = () if unlabelled is None else ("--unlabelled", unlabelled)
+    close(out, made.network.name, then=("train", "DATASET", "--plan", out, *scans, *limit, "-o", "RUN"))
 
 
 def _rows(made: "Plan") -> list[tuple[str, str]]:
@@ -109,6 +116,7 @@ def _rows(made: "Plan") -> list[tuple[str, str]]:
     rows = [
         ("network", made.network.name + options),
         *([("sparsity", f"{masks.method}, density {masks.density:g}")] if masks else []),
+        *([("deformed", _deformed(made))] if made.training.augmentation.elastic else []),
         ("grid", f"{preprocessing.orientation}, {_spacing(preprocessing.spacing)}"),
         ("intensities", ", ".join(scheme.scheme for scheme in preprocessing.normalisation)),
         ("patch, batch", f"{_by(training.patch)}, {training.batch}"),
@@ -119,6 +127,14 @@ def _rows(made: "Plan") -> list[tuple[str, str]]:
         rows.append(("RAM to predict", show_bytes(estimates.prediction_ram)))
         rows.append(("steps", "as many as you say" if estimates.steps is None else f"about {estimates.steps:,}"))
     return rows
+
+
+def _deformed(made: "Plan") -> str:
+    """Return the shares of the patches that are bent, or take other shapes."""
+    settings = made.training.augmentation
+    shares = [(settings.elastic.probability, "elastic")] if settings.elastic else []
+    shares += [(settings.registration.share, "by registration")] if settings.registration else []
+    return ", ".join(f"{share:.0%} {kind}" for share, kind in shares)
 
 
 def _spacing(spacing: tuple[float, float, float] | None) -> str:

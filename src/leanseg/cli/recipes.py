@@ -65,8 +65,11 @@ def _show(recipe: "Recipe") -> None:
         _show_scores(published)
     for missing in recipe.not_reproduced:
         typer.echo(f"Not reproduced: {missing.what} (said by the {missing.origin}). {missing.why}")
+    if recipe.data.unlabelled:
+        typer.echo(f"Unlabelled: {recipe.data.unlabelled}.")
     fold = ("--fold", "all") if recipe.folds.trained.value == "all" else ()
-    go_on("train", "DATASET", "--recipe", recipe.name, *fold, "-o", "RUN")
+    unlabelled = ("--unlabelled", "DIR") if recipe.data.unlabelled else ()
+    go_on("train", "DATASET", "--recipe", recipe.name, *unlabelled, *fold, "-o", "RUN")
 
 
 def _leaves(value: Any, path: str) -> "Iterator[tuple[str, Stated[Any]]]":

@@ -11,6 +11,7 @@ from leanseg.cli.options import (
     DatasetArgument,
     DensityOption,
     DeviceOption,
+    ElasticOption,
     ImagesOption,
     JsonOption,
     LabelsOption,
@@ -23,6 +24,7 @@ from leanseg.cli.options import (
     ScaleOption,
     SparsityOption,
     SubjectPatternOption,
+    UnlabelledOption,
 )
 from leanseg.errors import InputError, SomeCasesFailedError
 
@@ -61,6 +63,8 @@ def train(
     option: NetworkOptionsOption = None,
     sparsity: SparsityOption = None,
     density: DensityOption = None,
+    elastic: ElasticOption = False,
+    unlabelled: UnlabelledOption = None,
     recipe: RecipeOption = None,
     scale: ScaleOption = None,
     fold: Annotated[
@@ -118,6 +122,8 @@ def train(
             options=options,
             sparsity=sparsity.value if sparsity else None,
             density=density,
+            elastic=elastic,
+            unlabelled=unlabelled,
             recipe=recipe,
             scale=scale,
             fold=number,

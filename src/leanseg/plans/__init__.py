@@ -1,6 +1,7 @@
 """Plan and Budget: what will be trained and how, as data that a person can read and edit."""
 
 from leanseg.plans.budget import Budget, read_budget, show_bytes
+from leanseg.plans.deformations import Elastic, RegistrationMix
 from leanseg.plans.plan import (
     Augmentation,
     Data,
@@ -20,6 +21,7 @@ __all__ = [
     "Augmentation",
     "Budget",
     "Data",
+    "Elastic",
     "Estimates",
     "Inference",
     "Network",
@@ -27,6 +29,7 @@ __all__ = [
     "Plan",
     "PlanError",
     "Preprocessing",
+    "RegistrationMix",
     "Sparsity",
     "Strict",
     "Training",

@@ -19,6 +19,37 @@ class OtherDatasetError(InputError):
         )
 
 
+class RecipeNeedsUnlabelledError(InputError):
+    """The experiment learned from unlabelled scans, too, and none are named."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(
+            what=f"recipe {recipe.name} registers labelled scans to unlabelled ones, and none are named",
+            why="a part of its training samples comes from their shapes",
+            fix=f"add --unlabelled DIR, a folder of scans of the same kind; the recipe had {recipe.data.unlabelled}",
+        )
+
+
+class RecipeWithoutUnlabelledError(InputError):
+    """Unlabelled scans are named, and the experiment used none."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(
+            what=f"--unlabelled is given, and recipe {recipe.name} does not use unlabelled scans",
+            why="a recipe is followed as it was published",
+            fix="leave out --unlabelled, or plan without a recipe",
+        )
+
+
+def refuse_other_unlabelled(recipe: Recipe, *, named: bool) -> None:
+    """Raise an InputError where unlabelled scans are named and the recipe has no use for them, or the other way."""
+    wanted = recipe.learned().augmentation.registration is not None
+    if wanted and not named:
+        raise RecipeNeedsUnlabelledError(recipe)
+    if named and not wanted:
+        raise RecipeWithoutUnlabelledError(recipe)
+
+
 def refuse_other_dataset(recipe: Recipe, dataset: Dataset, *, rehearsal: bool = False) -> list[str]:
     """Compare channels, classes, regions and the number of labelled cases; return what is only worth a note.
 

@@ -18,6 +18,7 @@ from leanseg.datasets.targets import (
 )
 from leanseg.errors import InputError
 from leanseg.plans.budget import Budget, Bytes
+from leanseg.plans.deformations import Elastic, RegistrationMix
 from leanseg.plans.sparsity import Sparsity
 from leanseg.plans.strict import Decay, Positive, Share, Strict, Triple
 from leanseg.volumes import check_orientation
@@ -160,6 +161,8 @@ class Augmentation(Strict):
     gamma: tuple[Positive, Positive] = Field((0.75, 1.35), description="least and largest exponent")
     noise_sd: float = Field(0.08, ge=0, description="in standard deviations")
     smoothing_sd: float = Field(0.7, ge=0, description="largest Gaussian smoothing, in voxels")
+    elastic: Elastic | None = Field(None, description="random bending; null: none")
+    registration: RegistrationMix | None = Field(None, description="shapes of unlabelled scans; null: none are used")
 
     @field_validator("gamma")
     @classmethod
@@ -167,6 +170,14 @@ class Augmentation(Strict):
         if gamma[0] > gamma[1]:
             raise ValueError("needs the smaller exponent first")
         return gamma
+
+    @model_validator(mode="after")
+    def _patches_are_bent_once(self) -> Self:
+        elastic = self.elastic.probability if self.elastic else 0.0
+        registered = self.registration.share if self.registration else 0.0
+        if elastic + registered > 1 + 1e-9:  # shares such as 0.9 and 0.1 may add up to a little more than 1
+            raise ValueError("elastic.probability and registration.share add up to more than all patches")
+        return self
 
 
 class Training(Strict):

@@ -46,6 +46,7 @@ class ExpectedData(Strict):
     classes: Stated[int] = Field(description="labels beside the background")
     regions: Stated[tuple[str, ...]] = Field(description="what is learned instead of classes; their number is checked")
     cases: Stated[tuple[int, ...]] = Field(description="numbers of labelled cases that are right; none: any")
+    unlabelled: str | None = Field(None, description="scans without labels that were used, too")
 
 
 class Intensities(Strict):

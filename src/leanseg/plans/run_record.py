@@ -20,5 +20,6 @@ class RunRecord(BaseModel):
     steps: int | None
     device: str
     precision: str
+    unlabelled: str | None = None
     state: State
     results: dict[str, float | int | str | None] = {}

@@ -77,6 +77,7 @@ def test_two_steps_of_a_recipe_end_in_a_judged_model(recipe, tmp_path):
         "training": {"patch": list(patch), "precision": "fp32"},
         "inference": {"tile": list(patch)},
         "network": options,
+        "augmentation": {"registration": None},  # the look-alikes have no unlabelled scans beside them
     }
     found = fingerprint(dataset)
     scale = 2.2 / follow(recipe, dataset, found, Budget()).training.steps

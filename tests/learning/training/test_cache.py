@@ -6,7 +6,7 @@ from leanseg.datasets import Case
 from leanseg.datasets.targets import Region
 from leanseg.errors import InputError
 from leanseg.learning.training import cache as cache_module
-from leanseg.learning.training.cache import build_cache
+from leanseg.learning.training.cache import build_cache, cache_scans
 from leanseg.plans import Data, Inference, Network, Normalisation, Plan, Preprocessing, Training
 from leanseg.progress import Progress
 
@@ -115,3 +115,35 @@ def test_a_label_on_another_grid_is_refused(cases, plan, tmp_path):
     nibabel.save(nibabel.Nifti1Image(labels, moved), cases[0].label)
     with pytest.raises(InputError, match=r"label0\.nii\.gz: not on the grid"):
         build_cache(cases, plan, tmp_path / "cache", Progress())
+
+
+def test_scans_without_labels_are_preprocessed_like_labelled_ones(cases, plan, tmp_path):
+    labelled = build_cache(cases, plan, tmp_path / "cache", Progress())
+    scans = cache_scans([Case(case.name, case.images) for case in cases], plan, tmp_path / "cache", Progress())
+    for case, scan in zip(labelled, scans, strict=True):
+        assert np.array_equal(case.image, scan.image[:])
+        assert (scan.content, scan.spacing) == (case.scan.content, (1.0, 1.0, 1.0))
+        assert not (scan.folder / "labels.b2nd").exists()
+    assert len({scan.content for scan in scans}) == 3
+
+
+def test_what_a_scan_holds_does_not_depend_on_its_file(cases, plan, tmp_path):
+    """The same scan, uncompressed and turned by a quarter, and one with another voxel."""
+    image = nibabel.load(cases[0].images[0])
+    turned = image.as_reoriented(np.array([[1, 1], [0, -1], [2, 1]]))
+    other = np.asarray(image.dataobj).copy()
+    other[3, 4, 5] += 1
+    nibabel.save(nibabel.Nifti1Image(np.asarray(turned.dataobj), turned.affine), tmp_path / "turned.nii")
+    nibabel.save(nibabel.Nifti1Image(other, np.eye(4)), tmp_path / "other.nii.gz")
+    files = [cases[0].images[0], tmp_path / "turned.nii", tmp_path / "other.nii.gz"]
+    scans = cache_scans([Case(file.name, (file,)) for file in files], plan, tmp_path / "cache", Progress())
+    assert scans[0].content == scans[1].content != scans[2].content
+
+
+def test_spacing_is_that_of_the_grid(cases, plan, tmp_path):
+    """10 voxels of 1 mm on a grid of 3 mm are 3 voxels."""
+    grid = plan.preprocessing.model_copy(update={"spacing": (3.0, 1.0, 1.0)})
+    coarse = plan.model_copy(update={"preprocessing": grid})
+    (scan,) = cache_scans(cases[:1], coarse, tmp_path / "cache", Progress())
+    assert scan.image.shape == (1, 3, 14, 12)
+    assert scan.spacing == pytest.approx((10 / 3, 1, 1))

@@ -1,4 +1,5 @@
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -139,3 +140,15 @@ def test_a_loader_started_later_goes_on_with_the_same_batches():
     whole = [batch[0] for batch in itertools.islice(patch_loader(cases, plan(), steps_done=0, workers=0, pin=False), 5)]
     later = [batch[0] for batch in itertools.islice(patch_loader(cases, plan(), steps_done=3, workers=0, pin=False), 2)]
     assert all(torch.equal(a, b) for a, b in zip(whole[3:], later, strict=True))
+
+
+def test_a_loader_counts_how_long_its_patches_were_waited_for():
+    loader = patch_loader([case((8, 9, 8))], plan(), steps_done=0, workers=0, pin=False)
+    batches = iter(loader)
+    next(batches)
+    waited = loader.waited
+    assert waited > 0
+    time.sleep(0.01)  # what is done with a batch does not count
+    assert loader.waited == waited
+    next(batches)
+    assert loader.waited > waited

@@ -32,6 +32,7 @@ from leanseg.learning.jobs.training import (
     refuse_other_data,
     refuse_too_few,
 )
+from leanseg.learning.jobs.unlabelled import refuse_other_unlabelled
 from leanseg.plans import Plan, read_plan, write_plan
 from leanseg.progress import Progress
 from leanseg.storage import write_json
@@ -89,6 +90,7 @@ def cross_validate(
     *,
     splits: Path | None = None,
     folds: int = FOLDS,
+    unlabelled: Path | None = None,
     overwrite: bool = False,
     progress: Progress,
 ) -> CrossValidation:
@@ -102,6 +104,7 @@ def cross_validate(
     folder = CrossValidationFolder(out)
     folder.refuse_if_used(overwrite=overwrite)
     refuse_other_data(plan, dataset)
+    refuse_other_unlabelled(plan, named=unlabelled is not None)
     refuse_impossible(plan)
     device = resolve_device(limits.device)
     chosen = choose_splits(dataset, splits, folds)
@@ -114,6 +117,7 @@ def cross_validate(
         minutes=limits.minutes,
         steps=limits.steps,
         device=device,
+        unlabelled=str(unlabelled.resolve()) if unlabelled else None,
         state="running",
     )
     with held(folder.root):
@@ -177,7 +181,7 @@ def _carry_out(
 ) -> CrossValidation:
     """Train the folds that are not finished, and judge when all are."""
     try:
-        failures = _train_folds(dataset, folder, record, limits, progress)
+        failures = _train_folds(dataset, folder, record, splits, limits, progress)
         if failures is not None:
             found = _summarised(dataset, folder, record.model_copy(update={"state": "done"}), splits, progress)
             folder.write(found.record)
@@ -194,10 +198,16 @@ def _carry_out(
 
 
 def _train_folds(
-    dataset: Dataset, folder: CrossValidationFolder, record: CrossValidationRecord, limits: Limits, progress: Progress
+    dataset: Dataset,
+    folder: CrossValidationFolder,
+    record: CrossValidationRecord,
+    splits: Splits,
+    limits: Limits,
+    progress: Progress,
 ) -> tuple[Failure, ...] | None:
     """Return the cases that could not be predicted, when all folds are finished; None when somebody pressed Ctrl-C."""
     plan = read_plan(folder.plan)
+    judged = [name for fold in splits.folds for name in fold.validation]
     failures: list[Failure] = []
 
     def begun() -> None:
@@ -213,6 +223,8 @@ def _train_folds(
             limits,
             fold=number,
             splits=folder.splits,
+            unlabelled=Path(record.unlabelled) if record.unlabelled else None,
+            judged_by_others=judged,
             begun=begun,
             progress=progress,
         )

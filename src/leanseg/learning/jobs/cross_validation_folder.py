@@ -6,7 +6,8 @@ validation/                                     label maps of all validation cas
                                                 trained on it, and their report
 summary.json                                    mean and standard deviation over folds
 test/                                           reports of leanseg ensemble on cases that no fold has seen
-cache/                                          preprocessed cases, shared by the folds, removed when all are done
+cache/                                          preprocessed cases and registered pairs, shared by the folds, removed
+                                                when all are done
 """
 
 import shutil
@@ -35,6 +36,7 @@ class CrossValidationRecord(BaseModel):
     minutes: float | None
     steps: int | None
     device: str
+    unlabelled: str | None = None
     state: State
 
 

@@ -1,10 +1,11 @@
 """The folder of one training run: what is in it, and who may write to it.
 
 plan.json  splits.json  run.json      what was asked for and how it went
-checkpoints/  logs/                   the state of training, its curves, and those of the masks of a sparse network
+checkpoints/  logs/                   the state of training, its curves, those of the masks of a sparse network, and
+                                      how every registration to an unlabelled scan ended
 package/                              the model
 validation/                           label maps of the validation cases and their report
-cache/                                preprocessed cases, removed when training is done
+cache/                                preprocessed cases and registered pairs, removed when training is done
 """
 
 import shutil

@@ -1,6 +1,6 @@
 """One run of several that are trained one after the other: begun, continued or left as it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from leanseg.datasets import Dataset
@@ -25,12 +25,14 @@ def carry_on(
     *,
     fold: int,
     splits: Path,
+    unlabelled: Path | None = None,
+    judged_by_others: Sequence[str] = (),
     begun: Callable[[], None],
     progress: Progress,
 ) -> Outcome | None:
     """Bring one run to its end, from its beginning or from where it was; None where it was finished before.
 
-    title: what the series calls it. begun: called when nothing was refused.
+    title: what the series calls it. unlabelled, judged_by_others: see `start`. begun: called when nothing was refused.
     """
     if is_done(run):
         progress.note(f"{title}: finished before")
@@ -42,5 +44,15 @@ def carry_on(
         return outcome
     progress.note(f"{title}: begins")
     return start(
-        dataset, plan, run.root, limits, fold=fold, splits=splits, cache=run.cache, begun=begun, progress=progress
+        dataset,
+        plan,
+        run.root,
+        limits,
+        fold=fold,
+        splits=splits,
+        unlabelled=unlabelled,
+        judged_by_others=judged_by_others,
+        cache=run.cache,
+        begun=begun,
+        progress=progress,
     )

@@ -3,20 +3,21 @@
 Cache, rehearsal, training, export, validation with the deployed package, in that order, within the time given.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from leanseg import __version__
-from leanseg.datasets import Dataset, Fold, Splits, make_splits, read_splits, write_splits
+from leanseg.datasets import Dataset, Fold, Splits, find_cases, make_splits, read_splits, write_splits
 from leanseg.errors import InputError, LeansegError
 from leanseg.learning.costing import fastest_precision
 from leanseg.learning.export.torch_engine import NoSuchDeviceError, build_network, resolve_device
 from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.run_folder import NoEndError, NotARunError, RunFolder, RunRecord
 from leanseg.learning.jobs.training_run import Outcome, TrainingRun
+from leanseg.learning.jobs.unlabelled import refuse_other_unlabelled
 from leanseg.learning.networks.stacked import stacked_part
 from leanseg.learning.training.checkpoints import refuse_other
 from leanseg.learning.training.clock import Clock, StepClock, WallClock
@@ -101,6 +102,8 @@ def start(
     fold: int = 0,
     splits: Path | None = None,
     folds: int = FOLDS,
+    unlabelled: Path | None = None,
+    judged_by_others: Sequence[str] = (),
     cache: Path | None = None,
     begun: Callable[[], None] | None = None,
     overwrite: bool = False,
@@ -108,8 +111,10 @@ def start(
 ) -> Outcome:
     """Train `plan` on fold `fold` of `dataset` and write the run to the folder `out`.
 
-    Splits come from the file `splits`, else from splits.json in the data set, else `folds` folds are made. cache: a
-    folder for preprocessed cases that other runs use, too. begun: called when nothing was refused and training begins.
+    Splits come from the file `splits`, else from splits.json in the data set, else `folds` folds are made.
+    unlabelled: scans that the plan registers labelled ones to. judged_by_others: cases of other folds that must not be
+    among them, either. cache: a folder for preprocessed cases and registered pairs that other runs use, too. begun:
+    called when nothing was refused and training begins.
     Raises InputError or BudgetError before anything is trained; leaves a resumable run when interrupted.
     """
     # Whatever can be refused is refused before anything is written.
@@ -117,7 +122,9 @@ def start(
     folder = RunFolder(out, cache)
     folder.refuse_if_used(overwrite=overwrite)
     refuse_other_data(plan, dataset)
+    refuse_other_unlabelled(plan, named=unlabelled is not None)
     refuse_impossible(plan)
+    scans = find_cases([unlabelled]) if unlabelled else ()
     device = resolve_device(limits.device)
     chosen = choose_splits(dataset, splits, folds)
     part = _fold(chosen, fold)
@@ -130,11 +137,22 @@ def start(
         steps=limits.steps,
         device=device,
         precision=_precision(plan, device),
+        unlabelled=str(unlabelled.resolve()) if unlabelled else None,
         state="running",
     )
     with held(folder.root):
         folder.begin(overwrite=overwrite)
-        run = TrainingRun(dataset, plan, part, folder, record, clock, progress)
+        run = TrainingRun(
+            dataset,
+            plan,
+            part,
+            folder,
+            record,
+            clock,
+            progress,
+            unlabelled=scans,
+            kept_away=(*chosen.test, *judged_by_others),
+        )
         try:
             write_plan(folder.plan, plan)
             write_splits(folder.splits, chosen, overwrite=True)
@@ -173,9 +191,11 @@ def resume(dataset: Dataset, out: Path, limits: Limits, *, cache: Path | None = 
         changed |= {"device": device, "precision": _precision(plan, device)}
     record = record.model_copy(update=changed)
     clock = Limits(limits.began, record.minutes, record.steps).clock()
-    part = _fold(read_splits(folder.splits, dataset), record.fold)
+    splits = read_splits(folder.splits, dataset)
+    part = _fold(splits, record.fold)
+    scans = find_cases([Path(record.unlabelled)]) if record.unlabelled else ()
     with held(folder.root):
-        run = TrainingRun(dataset, plan, part, folder, record, clock, progress)
+        run = TrainingRun(dataset, plan, part, folder, record, clock, progress, unlabelled=scans, kept_away=splits.test)
         run.prepare()
         folder.write(record)
         return _carry_out(run)

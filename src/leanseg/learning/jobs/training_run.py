@@ -1,5 +1,6 @@
 """The steps of one training run: prepare, train, export, judge. What they share is the run's folder and clock."""
 
+import contextlib
 import gc
 import math
 import shutil
@@ -24,8 +25,9 @@ from leanseg.learning.jobs.judgement import Judgement, dice_sentences, judge
 from leanseg.learning.jobs.middle import middle_tile
 from leanseg.learning.jobs.rehearsal import Rehearsal, rehearse
 from leanseg.learning.jobs.run_folder import RunFolder, RunRecord
+from leanseg.learning.jobs.unlabelled import UnlabelledScans, refuse_judging_scans
 from leanseg.learning.sparsity import draw_history
-from leanseg.learning.training.cache import CachedCase, build_cache
+from leanseg.learning.training.cache import CachedCase, build_cache, cache_scans
 from leanseg.learning.training.clock import Clock, WallClock
 from leanseg.learning.training.fitting import Fitted, TrainingState, fit
 from leanseg.learning.training.validation import Validation
@@ -86,7 +88,11 @@ class TrainingRun:
         record: RunRecord,
         clock: Clock,
         progress: Progress,
+        *,
+        unlabelled: Sequence[Case] = (),
+        kept_away: Sequence[str] = (),
     ) -> None:
+        """Take what a run needs. unlabelled: scans to register to. kept_away: cases that must not be among them."""
         by_name = {case.name: case for case in dataset.cases}
         self.folder = folder
         self.record = record
@@ -97,6 +103,9 @@ class TrainingRun:
         self._state = TrainingState(folder.root)
         self._training = [by_name[name] for name in fold.training]
         self._validation = [by_name[name] for name in fold.validation]
+        self._kept_away = [by_name[name] for name in kept_away]
+        self._unlabelled = unlabelled
+        self._registered: UnlabelledScans | None = None
         self._judged: Sequence[Case] = self._validation  # fewer where time does not allow all of them
         self._tile: NDArray[np.float32] | None = None  # of a real case, to compare engines on
         self._material: _Material | None = None
@@ -107,6 +116,8 @@ class TrainingRun:
         network = build_network(self._plan)
         cached = build_cache([*self._training, *self._validation], self._plan, self.folder.cache, self._progress)
         training, validation = cached[: len(self._training)], cached[len(self._training) :]
+        if self._unlabelled:
+            self._registered = self._register(training, validation)
         engine = SwappableEngine(build_network(self._plan), self.record.device)
 
         def validate(cases: Sequence[CachedCase], seconds: float = 0.0) -> Validation:
@@ -126,17 +137,20 @@ class TrainingRun:
         """Train until the clock says so, or somebody presses Ctrl-C. `prepare` comes first."""
         material, self._material = self._material, None
         assert material is not None
-        fitted = fit(
-            material.network,
-            material.training,
-            material.validation,
-            self._plan,
-            self._clock,
-            self._state,
-            device=self.record.device,
-            precision=self.record.precision,
-            progress=self._progress,
-        )
+        nothing: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        with self._registered.going_on() if self._registered else nothing:
+            fitted = fit(
+                material.network,
+                material.training,
+                material.validation,
+                self._plan,
+                self._clock,
+                self._state,
+                device=self.record.device,
+                precision=self.record.precision,
+                progress=self._progress,
+                deformations=self._registered.deformations() if self._registered else None,
+            )
         del material
         gc.collect()  # Lightning's objects hold one another: judging, and other folds, need the memory
         return fitted
@@ -145,7 +159,8 @@ class TrainingRun:
         """Leave an interrupted run with a package of the best weights so far."""
         exported = self._export(fitted)
         exported.write(self.folder.package, self._facts(fitted), {"validation": "none, training was interrupted"})
-        record = self.record.model_copy(update={"state": "interrupted", "results": {"steps": fitted.steps}})
+        results = {"steps": fitted.steps, **self._about_patches(fitted)}
+        record = self.record.model_copy(update={"state": "interrupted", "results": results})
         self.folder.write(record)
         return Outcome(self.folder, record, None)
 
@@ -162,16 +177,36 @@ class TrainingRun:
             facts,
             dice_sentences(judgement.evaluation, f"validation cases of fold {self.record.fold}"),
         )
+        about_patches = self._about_patches(fitted)  # counts what lies in the cache
         self.folder.drop_cache()
         results: dict[str, float | int | str | None] = {
             "steps": fitted.steps,
             "peak_rss_bytes": peak_rss_bytes(),
             "estimated_ram_bytes": self._plan.estimates.training_ram if self._plan.estimates else None,
+            **about_patches,
             **{f"dice/{name}": value for name, value in scores.items()},
         }
         record = self.record.model_copy(update={"state": "done", "results": results})
         self.folder.write(record)
         return Outcome(self.folder, record, judgement)
+
+    def _register(self, training: Sequence[CachedCase], validation: Sequence[CachedCase]) -> UnlabelledScans:
+        """Register the training cases to the unlabelled scans, all or as many as there is time for before training."""
+        cache, plan, progress = self.folder.cache, self._plan, self._progress
+        scans = cache_scans(self._unlabelled, plan, cache, progress)
+        known = {case.name: case.scan for case in (*training, *validation) if case.scan}
+        judging = [known[case.name] for case in (*self._validation, *self._kept_away) if case.name in known]
+        unseen = [case for case in self._kept_away if case.name not in known]
+        refuse_judging_scans(scans, [*judging, *cache_scans(unseen, plan, cache, progress)])
+        table = self._state.logs / "registration.csv"
+        registered = UnlabelledScans(training, scans, plan, cache / "flows", table, self.record.device, progress)
+        registered.register_ahead(self._clock)
+        return registered
+
+    def _about_patches(self, fitted: Fitted) -> dict[str, float | int | str | None]:
+        """Return the share of the time that training waited for patches, and what came of registering."""
+        registered = self._registered.results() if self._registered else {}
+        return {"waited_for_patches": round(fitted.waited, 4), **registered}
 
     def _milestone_cases(self, seconds: float) -> int:
         """Return how many cases, of `seconds` each, validation on the way has time for."""

@@ -8,6 +8,7 @@ from leanseg.datasets.fingerprint import Fingerprint
 from leanseg.errors import InputError
 from leanseg.learning import networks
 from leanseg.learning.costing import Calibration, NetworkCosts, calibrate, decoded_bytes, network_costs
+from leanseg.learning.planning.deformations import choose_deformations
 from leanseg.learning.planning.grid import choose_grid
 from leanseg.learning.planning.intensities import choose_crop, choose_normalisation
 from leanseg.learning.planning.masks import explain_masks
@@ -51,12 +52,15 @@ def make_plan(
     network: str = DEFAULT_NETWORK,
     options: dict[str, Any] | None = None,
     sparsity: Sparsity | None = None,
+    elastic: bool = False,
+    unlabelled: int = 0,
     calibration: Calibration | None = None,
     device: Literal["cpu", "cuda"] | None = None,
 ) -> Plan:
     """Return the plan for `dataset` within `budget`; the same arguments, calibration included, give the same plan.
 
-    sparsity: which kernels are kept while training. calibration: what is known of the machine; left out, this one is
+    sparsity: which kernels are kept while training. elastic: whether patches are bent at random. unlabelled: number of
+    scans whose shapes they take, too. calibration: what is known of the machine; left out, this one is
     measured, which takes about five seconds and comes out a little different each time. device: what is measured and
     planned for; the GPU if there is one.
     Raises BudgetError naming the smallest budget that would do, and InputError for an unknown network or option and
@@ -88,6 +92,7 @@ def make_plan(
     memory = Memory(costs, budget, calibration, channels, outputs, voxels, decoded)
     steps = choose_steps(grid.sizes, divisor, memory)
     flip_axes, about_mirror = choose_mirror(data, grid.orientation)
+    bent, registered, about_bending = choose_deformations(grid, elastic=elastic, unlabelled=unlabelled)
     tile = choose_tile(grid.sizes, steps.patch, steps.batch, divisor, memory)
     ram = memory.ram(steps.patch, steps.batch, tile.size) + memory.cached
     engine = networks.facts(network).engines[0]
@@ -102,7 +107,10 @@ def make_plan(
         ),
         network=chosen,
         training=Training(
-            patch=steps.patch, batch=steps.batch, augmentation=Augmentation(flip_axes=flip_axes), sparsity=sparsity
+            patch=steps.patch,
+            batch=steps.batch,
+            augmentation=Augmentation(flip_axes=flip_axes, elastic=bent, registration=registered),
+            sparsity=sparsity,
         ),
         inference=Inference(tile=tile.size, overlap=tile.overlap, engine=engine),
         estimates=Estimates(
@@ -121,6 +129,7 @@ def make_plan(
             *steps.explanation,
             _about_memory(memory, ram),
             about_mirror,
+            *about_bending,
             tile.explanation,
             *_about_engine(network, engine),
             f"Prediction takes about {tile.ram / 1e9:.2g} GB of RAM for the largest scan.",

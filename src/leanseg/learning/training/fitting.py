@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from leanseg.learning.training.cache import CachedCase
 from leanseg.learning.training.checkpoints import LastCheckpoint
 from leanseg.learning.training.clock import Clock, WallClock
 from leanseg.learning.training.curves import Curves
+from leanseg.learning.training.deformations import Deformations
 from leanseg.learning.training.display import Display
 from leanseg.learning.training.milestones import Milestones
 from leanseg.learning.training.module import SegmentationModule
@@ -40,10 +42,11 @@ _MOST_WORKERS = 8
 
 @dataclass(frozen=True)
 class Fitted:
-    """How a training run ended."""
+    """How a training run ended. waited: share of the time of training for which it waited for patches."""
 
     steps: int
     interrupted: bool
+    waited: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,12 @@ def fit(
     device: str,
     precision: str,
     progress: Progress,
+    deformations: Deformations | None = None,
 ) -> Fitted:
     """Train `network` until the clock says so, resuming from the run's last checkpoint if there is one.
 
-    device: cpu or cuda. precision: fp32, bf16 or fp16. Logs go to state.root/logs as CSV and TensorBoard files.
+    deformations: what patches are read through, where scans were registered. device: cpu or cuda. precision: fp32, bf16
+    or fp16. Logs go to state.root/logs as CSV and TensorBoard files.
     """
     resume = state.last if state.last.exists() else None
     stored: dict[str, Any] = torch.load(resume, weights_only=True, map_location="cpu") if resume else {}
@@ -138,13 +143,16 @@ def fit(
         workers=_workers(device),
         pin=device == "cuda",
         halves=module.stacking.divide(cases, halves_before) if module.stacking else None,
+        deformations=deformations,
     )
+    began = time.perf_counter()
     try:
         with _signals_restored():
             trainer.fit(module, loader, ckpt_path=resume, weights_only=True)
     except Aborted:
         raise KeyboardInterrupt from None
-    return Fitted(trainer.global_step, interrupted=stopping.interrupted)
+    waited = loader.waited / (time.perf_counter() - began)
+    return Fitted(trainer.global_step, interrupted=stopping.interrupted, waited=waited)
 
 
 @contextlib.contextmanager

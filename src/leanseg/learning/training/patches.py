@@ -4,6 +4,7 @@ That makes training resumable (start again at the step where it stopped) and the
 loader workers; with several processes each takes every n-th patch.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,7 +15,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from leanseg.learning.augmentation import PatchAugmentation
+from leanseg.learning.augmentation.bending import coordinates_of, landing, pull_image, pull_labels, source_box
+from leanseg.learning.augmentation.histogram_matching import with_intensities
 from leanseg.learning.training.cache import CachedCase
+from leanseg.learning.training.deformations import Deformations, Drawn
 from leanseg.learning.training.indices import mirrored_indices
 from leanseg.plans import Plan
 from leanseg.volumes import left_right_axis
@@ -24,24 +28,28 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
     """Patch number n as (image (C, D, H, W) float32, labels (D, H, W) int64 indices), augmented.
 
     Cases come in shuffled rounds. A share of the patches is centred on a voxel of a target, drawn evenly over the
-    targets that the case has; the others lie anywhere. Outside a scan there is 0, as in prediction.
+    targets that the case has; the others lie anywhere. Outside a scan there is 0, as in prediction. With `deformations`
+    some are read through one; without them none is, whatever the plan says of registered scans.
     """
 
-    def __init__(self, cases: Sequence[CachedCase], plan: Plan) -> None:
+    def __init__(self, cases: Sequence[CachedCase], plan: Plan, deformations: Deformations | None = None) -> None:
+        settings = plan.training.augmentation
         self._cases = cases
         self._plan = plan
+        self._deformations = deformations or Deformations(settings, plan.training.seed, None)
         mirrored = {left_right_axis(plan.preprocessing.orientation): mirrored_indices(plan.data)}
         self._augmentation = PatchAugmentation(plan.training.augmentation, plan.training.patch, mirrored)
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         training = self._plan.training
         rng = np.random.default_rng([training.seed, 1, number])
-        case = self._cases[self.case_number(number)]
-        start = self._start(case, rng)
+        place = self.case_number(number)
+        case = self._cases[place]
+        drawn = self._deformations.draw(number, place, case)
+        start = self._start(case, drawn, rng)
         context = self._augmentation.context
         corner = [at - (big - size) // 2 for at, big, size in zip(start, context, training.patch, strict=True)]
-        image = torch.from_numpy(region(case.image, corner, context))
-        labels = torch.from_numpy(region(case.labels, corner, context))
+        image, labels = bent_region(case, drawn, corner, context) if drawn else straight_region(case, corner, context)
         image, labels = self._augmentation(image, labels, int(rng.integers(2**32)))
         return image.contiguous(), labels.long()
 
@@ -54,12 +62,14 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
         order = np.random.default_rng([self._plan.training.seed, 0, turn]).permutation(len(self._cases))
         return int(order[place])
 
-    def _start(self, case: CachedCase, rng: np.random.Generator) -> list[int]:
-        """Return the first voxel of the patch along D, H and W; it may lie outside the scan."""
-        patch, shape = self._plan.training.patch, case.shape
+    def _start(self, case: CachedCase, drawn: Drawn | None, rng: np.random.Generator) -> list[int]:
+        """Return the first voxel of the patch along D, H and W, in the bent scan; it may lie outside of it."""
+        patch, shape = self._plan.training.patch, drawn.bending.shape if drawn else case.shape
         if case.foreground and rng.random() < self._plan.training.foreground_share:
             voxels = case.foreground[rng.integers(len(case.foreground))]
-            centre = voxels[rng.integers(len(voxels))]
+            centre = [int(at) for at in voxels[rng.integers(len(voxels))]]
+            if drawn:
+                centre = landing(drawn.bending, centre)
             return [
                 int(_clamp(at - size // 2, size, whole)) for at, size, whole in zip(centre, patch, shape, strict=True)
             ]
@@ -93,6 +103,21 @@ class ConsecutiveSampler(Sampler[int]):
             number += self._world
 
 
+class PatchLoader(DataLoader[tuple[Tensor, ...]]):
+    """Batches of patches. waited: seconds for which whoever takes them has waited."""
+
+    waited = 0.0
+
+    def __iter__(self) -> Any:
+        """Yield batches, and count how long each was waited for."""
+        batches = super().__iter__()
+        while True:
+            began = time.perf_counter()
+            batch = next(batches)
+            self.waited += time.perf_counter() - began
+            yield batch
+
+
 def patch_loader(
     cases: Sequence[CachedCase],
     plan: Plan,
@@ -100,22 +125,43 @@ def patch_loader(
     steps_done: int,
     workers: int,
     pin: bool,
+    deformations: Deformations | None = None,
     halves: Sequence[int] | None = None,
-) -> DataLoader[tuple[Tensor, ...]]:
-    """Return batches (image (B, C, D, H, W), labels (B, D, H, W)) from step `steps_done` on.
+) -> PatchLoader:
+    """Return batches (image (B, C, D, H, W), labels (B, D, H, W)) from step `steps_done` on, without end.
 
     halves: of the cases, in which each of them is; then batches have a third member (B,), that of each item.
     """
     batch = plan.training.batch
-    patches = PatchDataset(cases, plan)
-    dataset: Dataset[Any] = patches if halves is None else HalvedPatches(patches, halves)
-    return DataLoader(
-        dataset,
+    patches = PatchDataset(cases, plan, deformations)
+    return PatchLoader(
+        patches if halves is None else HalvedPatches(patches, halves),
         batch_size=batch,
         sampler=ConsecutiveSampler(steps_done * batch),
         num_workers=workers,
         pin_memory=pin,
         persistent_workers=workers > 0,
+    )
+
+
+def straight_region(case: CachedCase, corner: Sequence[int], size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return image (C, *size) and labels (*size) of the box at `corner`."""
+    return torch.from_numpy(region(case.image, corner, size)), torch.from_numpy(region(case.labels, corner, size))
+
+
+def bent_region(case: CachedCase, drawn: Drawn, corner: Sequence[int], size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return image (C, *size) and labels (*size) of the box at `corner` of the bent case."""
+    coordinates = coordinates_of(drawn.bending, corner, size)
+    begin, extent = source_box(coordinates, case.shape)
+    image = np.asarray(region(case.image, begin, extent), np.float32)
+    labels = region(case.labels, begin, extent)
+    if drawn.intensities is not None:
+        image = with_intensities(image, drawn.intensities)
+    if labels.dtype != np.uint8:
+        labels = labels.astype(np.int32)  # torch compares no uint16
+    return (
+        pull_image(torch.from_numpy(image), begin, coordinates),
+        pull_labels(torch.from_numpy(labels), begin, coordinates),
     )
 
 
