@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from leanseg.learning.augmentation import PatchAugmentation
+from leanseg.learning.augmentation import PatchAugmentation, Tissues, find_tissues
 from leanseg.learning.training.cache import CachedCase
 from leanseg.learning.training.indices import mirrored_indices
 from leanseg.plans import Plan
@@ -29,20 +29,32 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
     def __init__(self, cases: Sequence[CachedCase], plan: Plan) -> None:
         self._cases = cases
         self._plan = plan
+        self._tissues: dict[int, Tissues] = {}
         mirrored = {left_right_axis(plan.preprocessing.orientation): mirrored_indices(plan.data)}
         self._augmentation = PatchAugmentation(plan.training.augmentation, plan.training.patch, mirrored)
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         training = self._plan.training
         rng = np.random.default_rng([training.seed, 1, number])
-        case = self._cases[self._case_number(number)]
+        chosen = self._case_number(number)
+        case = self._cases[chosen]
         start = self._start(case, rng)
         context = self._augmentation.context
         corner = [at - (big - size) // 2 for at, big, size in zip(start, context, training.patch, strict=True)]
         image = torch.from_numpy(region(case.image, corner, context))
         labels = torch.from_numpy(region(case.labels, corner, context))
-        image, labels = self._augmentation(image, labels, int(rng.integers(2**32)))
+        image, labels = self._augmentation(image, labels, int(rng.integers(2**32)), self._tissues_of(chosen))
         return image.contiguous(), labels.long()
+
+    def _tissues_of(self, number: int) -> Tissues | None:
+        """Return the tissues of a case, found when it is first seen; None where no pictures are made up."""
+        contrast = self._plan.training.augmentation.contrast
+        if contrast is None:
+            return None
+        if number not in self._tissues:
+            case = self._cases[number]
+            self._tissues[number] = find_tissues(case.image, case.labels, mirrored_indices(self._plan.data), contrast)
+        return self._tissues[number]
 
     def _case_number(self, number: int) -> int:
         """Every round of len(cases) patches shows each case once, in an order of its own."""
