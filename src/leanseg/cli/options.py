@@ -49,6 +49,9 @@ SparsityOption = Annotated[
 DensityOption = Annotated[
     float | None, typer.Option("--density", help="Share of kernels that --sparsity keeps; default: 0.2")
 ]
+RandomContrastOption = Annotated[
+    bool, typer.Option("--random-contrast", help="Train on pictures made up from labels, for scans of any contrast")
+]
 RecipeOption = Annotated[
     str | None, typer.Option("--recipe", help="Published experiment to follow, e.g. e2enet-btcv; see leanseg recipes")
 ]

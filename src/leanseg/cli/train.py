@@ -19,6 +19,7 @@ from leanseg.cli.options import (
     OutFolderOption,
     OverwriteOption,
     RamOption,
+    RandomContrastOption,
     RecipeOption,
     ScaleOption,
     SparsityOption,
@@ -61,6 +62,7 @@ def train(
     option: NetworkOptionsOption = None,
     sparsity: SparsityOption = None,
     density: DensityOption = None,
+    random_contrast: RandomContrastOption = False,
     recipe: RecipeOption = None,
     scale: ScaleOption = None,
     fold: Annotated[
@@ -93,6 +95,8 @@ def train(
 ) -> None:
     """Train on one fold or on all, and judge what is deployed.
 
+    With one labelled patient nothing is kept for validation: the last weights are exported, and nothing is judged.
+
     Ctrl-C ends training early: the run can be resumed, and its package used. With --fold all every case is judged by
     a model that never trained on it; --resume skips the folds that are finished.
 
@@ -118,6 +122,7 @@ def train(
             options=options,
             sparsity=sparsity.value if sparsity else None,
             density=density,
+            random_contrast=random_contrast,
             recipe=recipe,
             scale=scale,
             fold=number,

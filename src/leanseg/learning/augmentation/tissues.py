@@ -44,14 +44,14 @@ class Tissues:
 
     def of(self, image: Tensor, labels: Tensor) -> Tensor:
         """Return the tissue of each voxel of a patch: image (C, ...) and label indices (...) -> (...), int64."""
-        groups = self.group[labels.long()]
-        firsts = np.cumsum([0, *map(len, self.centres)])
-        tissues = torch.from_numpy(firsts)[groups]
+        groups = self.group[labels.long().flatten()]
+        firsts = torch.tensor([0, *map(len, self.centres)]).cumsum(0)
+        tissues = firsts[groups]
         for group, centres in enumerate(self.centres):
             if len(centres) > 1:
-                here = groups == group
-                tissues[here] += _nearest(image[:, here], centres)
-        return tissues
+                here = (groups == group).nonzero()[:, 0]
+                tissues[here] += _nearest(image.flatten(start_dim=1)[:, here], centres)
+        return tissues.view(labels.shape)
 
 
 def find_tissues(
@@ -119,8 +119,7 @@ def _nearest(values: Tensor, centres: Tensor) -> Tensor:
     best = torch.full(values.shape[1:], torch.inf)
     nearest = torch.zeros(values.shape[1:], dtype=torch.int64)
     for part, centre in enumerate(centres):
-        distance = (values - centre[:, None]).square().sum(dim=0)
-        closer = distance < best
-        best = torch.where(closer, distance, best)
-        nearest[closer] = part
+        distance = (values - centre[:, None]).square_().sum(dim=0)
+        nearest.masked_fill_(distance < best, part)
+        best = torch.minimum(best, distance)
     return nearest

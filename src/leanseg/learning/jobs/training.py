@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from leanseg import __version__
-from leanseg.datasets import Dataset, Fold, Splits, make_splits, read_splits, write_splits
+from leanseg.datasets import Dataset, Fold, Splits, make_splits, read_splits, unvalidated_splits, write_splits
 from leanseg.errors import InputError, LeansegError
 from leanseg.learning.costing import fastest_precision
 from leanseg.learning.export.torch_engine import NoSuchDeviceError, build_network, resolve_device
@@ -106,7 +106,8 @@ def start(
 ) -> Outcome:
     """Train `plan` on fold `fold` of `dataset` and write the run to the folder `out`.
 
-    Splits come from the file `splits`, else from splits.json in the data set, else `folds` folds are made. cache: a
+    Splits come from the file `splits`, else from splits.json in the data set, else `folds` folds are made; a data set
+    of one subject is trained on without validation, and its last weights are kept. cache: a
     folder for preprocessed cases that other runs use, too. begun: called when nothing was refused and training begins.
     Raises InputError or BudgetError before anything is trained; leaves a resumable run when interrupted.
     """
@@ -117,7 +118,7 @@ def start(
     refuse_other_data(plan, dataset)
     refuse_impossible(plan)
     device = resolve_device(limits.device)
-    chosen = choose_splits(dataset, splits, folds)
+    chosen = choose_splits(dataset, splits, folds, alone=True)
     part = _fold(chosen, fold)
     record = RunRecord(
         leanseg=__version__,
@@ -212,11 +213,14 @@ def _refuse_other_state(folder: RunFolder, plan: Plan) -> None:
         refuse_other(torch.load(last, weights_only=True, map_location="cpu", mmap=True), network, sparse)
 
 
-def choose_splits(dataset: Dataset, file: Path | None, folds: int = FOLDS) -> Splits:
-    """Return the splits in `file`, else those in the data set's own splits.json, else `folds` new folds."""
+def choose_splits(dataset: Dataset, file: Path | None, folds: int = FOLDS, *, alone: bool = False) -> Splits:
+    """Return the splits in `file`, else those in the data set's own splits.json, else `folds` new folds.
+
+    alone: whether a data set of one subject gets a fold without validation. Raises TooFewSubjectsError otherwise.
+    """
     own = dataset.root / "splits.json"
     if file is None and not own.is_file():
-        return make_splits(dataset, folds)
+        return (unvalidated_splits(dataset) if alone else None) or make_splits(dataset, folds)
     return read_splits(file or own, dataset)
 
 

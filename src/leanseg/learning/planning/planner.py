@@ -8,6 +8,7 @@ from leanseg.datasets.fingerprint import Fingerprint
 from leanseg.errors import InputError
 from leanseg.learning import networks
 from leanseg.learning.costing import Calibration, NetworkCosts, calibrate, decoded_bytes, network_costs
+from leanseg.learning.planning.contrast import explain_contrast
 from leanseg.learning.planning.grid import choose_grid
 from leanseg.learning.planning.intensities import choose_crop, choose_normalisation
 from leanseg.learning.planning.masks import explain_masks
@@ -24,6 +25,7 @@ from leanseg.plans import (
     Network,
     Plan,
     Preprocessing,
+    RandomContrast,
     Sparsity,
     Training,
 )
@@ -50,14 +52,15 @@ def make_plan(
     network: str = DEFAULT_NETWORK,
     options: dict[str, Any] | None = None,
     sparsity: Sparsity | None = None,
+    contrast: RandomContrast | None = None,
     calibration: Calibration | None = None,
     device: Literal["cpu", "cuda"] | None = None,
 ) -> Plan:
     """Return the plan for `dataset` within `budget`; the same arguments, calibration included, give the same plan.
 
-    sparsity: which kernels are kept while training. calibration: what is known of the machine; left out, this one is
-    measured, which takes about five seconds and comes out a little different each time. device: what is measured and
-    planned for; the GPU if there is one.
+    sparsity: which kernels are kept while training. contrast: how pictures are made up from labels. calibration: what
+    is known of the machine; left out, this one is measured, which takes about five seconds and comes out a little
+    different each time. device: what is measured and planned for; the GPU if there is one.
     Raises BudgetError naming the smallest budget that would do, and InputError for an unknown network or option and
     for a data set without anything to learn.
     """
@@ -82,6 +85,7 @@ def make_plan(
     crop, about_crop = choose_crop(fingerprint)
     grid = choose_grid(fingerprint, crop)
     normalisation = [choose_normalisation(channel) for channel in fingerprint.channels]
+    about_contrast = explain_contrast(contrast, [scheme for scheme, _ in normalisation], fingerprint)
     voxels = max(math.prod(size) for size in (*grid.sizes, *(case.shape for case in fingerprint.cases)))
     decoded = decoded_bytes(grid.sizes, channels, len(data.labels) + (data.ignore is not None))
     memory = Memory(costs, budget, calibration, channels, outputs, voxels, decoded)
@@ -100,7 +104,10 @@ def make_plan(
         ),
         network=chosen,
         training=Training(
-            patch=steps.patch, batch=steps.batch, augmentation=Augmentation(flip_axes=flip_axes), sparsity=sparsity
+            patch=steps.patch,
+            batch=steps.batch,
+            augmentation=Augmentation(flip_axes=flip_axes, contrast=contrast),
+            sparsity=sparsity,
         ),
         inference=Inference(tile=tile.size, overlap=tile.overlap),
         estimates=Estimates(
@@ -119,6 +126,7 @@ def make_plan(
             *steps.explanation,
             _about_memory(memory, ram),
             about_mirror,
+            *about_contrast,
             tile.explanation,
             f"Prediction takes about {tile.ram / 1e9:.2g} GB of RAM for the largest scan.",
         ),
