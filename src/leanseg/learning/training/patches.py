@@ -36,25 +36,25 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         training = self._plan.training
         rng = np.random.default_rng([training.seed, 1, number])
-        chosen = self._case_number(number)
-        case = self._cases[chosen]
+        place = self._case_number(number)
+        case = self._cases[place]
         start = self._start(case, rng)
         context = self._augmentation.context
         corner = [at - (big - size) // 2 for at, big, size in zip(start, context, training.patch, strict=True)]
         image = torch.from_numpy(region(case.image, corner, context))
         labels = torch.from_numpy(region(case.labels, corner, context))
-        image, labels = self._augmentation(image, labels, int(rng.integers(2**32)), self._tissues_of(chosen))
+        image, labels = self._augmentation(image, labels, int(rng.integers(2**32)), self._tissues_of(place))
         return image.contiguous(), labels.long()
 
-    def _tissues_of(self, number: int) -> Tissues | None:
+    def _tissues_of(self, place: int) -> Tissues | None:
         """Return the tissues of a case, found when it is first seen; None where no pictures are made up."""
         contrast = self._plan.training.augmentation.contrast
         if contrast is None:
             return None
-        if number not in self._tissues:
-            case = self._cases[number]
-            self._tissues[number] = find_tissues(case.image, case.labels, mirrored_indices(self._plan.data), contrast)
-        return self._tissues[number]
+        if place not in self._tissues:
+            case = self._cases[place]
+            self._tissues[place] = find_tissues(case.image, case.labels, mirrored_indices(self._plan.data), contrast)
+        return self._tissues[place]
 
     def _case_number(self, number: int) -> int:
         """Every round of len(cases) patches shows each case once, in an order of its own."""
