@@ -104,27 +104,22 @@ def test_ignored_voxels_keep_their_label_and_look_like_what_no_label_names():
     for picture, same in zip(pictures, kept, strict=True):
         assert np.array_equal(same, labels)
         unlabelled = picture[0, 4:][labels[4:] == 0]
-        assert picture[0][labels == 3].mean() == pytest.approx(unlabelled.mean(), abs=0.2 * unlabelled.std())
+        assert picture[0][labels == 3].mean() == pytest.approx(unlabelled.mean(), abs=0.2 * float(unlabelled.std()))
 
 
 @pytest.mark.parametrize(
-    ("settings", "rougher"),
-    [
-        ({"smoothing_sd": 3.0}, False),
-        ({"thick_slices": 1.0, "slice_thickness": 6.0}, False),
-        ({"sds": (0.3, 0.3)}, True),
-    ],
+    "smoother",
+    [{"smoothing_sd": 3.0}, {"thick_slices": 1.0, "slice_thickness": 6.0}, {"sds": (0.0, 0.0)}],
 )
-def test_blur_and_thick_slices_smooth_and_noise_roughens(settings, rougher):
+def test_blur_thick_slices_and_less_noise_make_a_picture_smoother(smoother):
     image, labels = scan()
-    plain = {**PLAIN, "sds": (0.1, 0.1)}
 
-    def roughness(pictures):
+    def roughness(**settings):
+        pictures, _ = draw(image, labels, range(8), **settings)
         return np.mean([np.abs(np.diff(picture[0, 4:], axis=0)).mean() for picture in pictures])
 
-    before = roughness(draw(image, labels, range(8), **plain)[0])
-    after = roughness(draw(image, labels, range(8), **{**plain, **settings})[0])
-    assert after > 1.3 * before if rougher else after < 0.8 * before
+    plain = {**PLAIN, "sds": (0.1, 0.1)}
+    assert roughness(**{**plain, **smoother}) < 0.8 * roughness(**plain)
 
 
 def test_thick_slices_lie_along_one_axis_that_is_drawn():
@@ -157,12 +152,12 @@ def test_a_network_taught_with_random_contrast_knows_an_inverted_one():
     for probability in (0.0, 1.0):
         torch.manual_seed(0)
         network = nn.Sequential(
-            nn.Conv3d(1, 12, 3, padding=1), nn.ReLU(), nn.Conv3d(12, 12, 3, padding=1), nn.ReLU(), nn.Conv3d(12, 2, 1)
+            nn.Conv3d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv3d(8, 8, 3, padding=1), nn.ReLU(), nn.Conv3d(8, 2, 1)
         )
         optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
         augment, contrast = augmentation(probability, unlabelled_parts=1)
         tissues = [find_tissues(image, labels, MIRRORED, contrast) for image, labels in train]
-        for step in range(60):
+        for step in range(40):
             image, labels = train[step % 4]
             x, y = augment(torch.from_numpy(image), torch.from_numpy(labels), step, tissues[step % 4])
             weight = torch.tensor([1.0, 8.0])
