@@ -63,7 +63,8 @@ def find_tissues(
     Unlabelled voxels that are 0 in a channel are the empty background of a normalised scan, and do not count in it.
     """
     voxels = np.random.default_rng(0).integers(labels.size, size=min(_SAMPLE, labels.size))
-    values = torch.from_numpy(image[:].reshape(len(image), -1)[:, voxels])
+    # One channel at a time: what lies compressed on the disk is decoded here.
+    values = torch.stack([torch.from_numpy(image[channel].reshape(-1)[voxels]) for channel in range(len(image))])
     indices = torch.from_numpy(labels[:].reshape(-1)[voxels].astype(np.int64))
     group = _groups(mirrored)
     seen = (values != 0) | (group[indices] > 0)
