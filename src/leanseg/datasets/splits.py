@@ -46,7 +46,7 @@ class TooFewSubjectsError(InputError):
         super().__init__(
             what=f"{dataset.root}: {subjects} labelled subject{'s' * (subjects != 1)}, at least {needed} are needed",
             why="a network must be judged on patients that it was not trained on",
-            fix="label another patient's scan; one fold of leanseg train, without validation, needs no more than one",
+            fix="label another patient's scan; leanseg train, without --fold all, takes one and validates nothing",
         )
 
 

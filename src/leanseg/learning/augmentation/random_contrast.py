@@ -49,9 +49,11 @@ class RandomPicture(RandomizableTransform):
         made = torch.empty_like(image)
         for channel, real in enumerate(image):
             contrast = _Contrast(tissues.number, self._settings, generator)
+            bias = _bias_field(real.shape, self._settings.bias_field_sd, generator)
             # The made-up scan is known by its sample: the patch is normalised by the whole, as the real one was.
-            mean, sd = moments(contrast.of(tissues.sample)[None], tissues.seen[channel][None])
-            picture = contrast.of(found) * _bias_field(real.shape, self._settings.bias_field_sd, generator)
+            scan = contrast.of(tissues.sample) * _drawn(bias, len(tissues.sample), generator)
+            mean, sd = moments(scan[None], tissues.seen[channel][None])
+            picture = contrast.of(found) * bias
             picture = (picture - mean) / sd * tissues.sd[channel] + tissues.mean[channel]
             empty = unlabelled & (real == 0)
             picture = _blurred(picture.masked_fill(empty, 0.0), self._settings, generator)
@@ -80,6 +82,11 @@ def _bias_field(shape: torch.Size, largest_sd: float, generator: torch.Generator
     points = torch.randn((1, 1, *[_BIAS_POINTS] * 3), generator=generator)
     field = functional.interpolate(sd * points, size=shape, mode="trilinear", align_corners=True)
     return field[0, 0].exp()
+
+
+def _drawn(bias: Tensor, number: int, generator: torch.Generator) -> Tensor:
+    """Return values of a bias field for voxels that lie anywhere in the scan: as large as those in the patch."""
+    return bias.flatten()[torch.randint(bias.numel(), (number,), generator=generator)]
 
 
 def _blurred(picture: Tensor, settings: RandomContrast, generator: torch.Generator) -> Tensor:
