@@ -112,7 +112,8 @@ def _centres(values: Tensor, parts: int) -> Tensor:
             inside = values[:, nearest == part]
             if inside.shape[1]:
                 centres[part] = inside.mean(dim=1)
-    return torch.unique(centres, dim=0)
+    distinct: Tensor = torch.unique(centres, dim=0)
+    return distinct
 
 
 def _nearest(values: Tensor, centres: Tensor) -> Tensor:
