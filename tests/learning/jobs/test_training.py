@@ -21,7 +21,7 @@ from leanseg.learning.jobs.run_folder import NoEndError
 from leanseg.learning.jobs.training import Limits, NoSuchFoldError, resume, start
 from leanseg.learning.training.fitting import TrainingState
 from leanseg.packages import Package
-from leanseg.plans import Sparsity
+from leanseg.plans import RandomContrast, Sparsity
 from leanseg.progress import Progress
 from leanseg.storage import OutputNotEmptyError
 
@@ -318,9 +318,11 @@ def test_one_subject_is_trained_on_without_validation_and_the_last_weights_are_k
     assert predict_cases(package, balls.cases[1:2], tmp_path / "out", progress=Progress()).done
 
 
-def test_a_run_on_one_subject_goes_on(balls, plan, tmp_path, always_show):
+def test_a_run_on_one_subject_in_random_contrast_goes_on(balls, plan, tmp_path, always_show):
     alone = dataclasses.replace(balls, cases=balls.cases[:1])
-    assert start(alone, plan, tmp_path / "run", limits(steps=6), progress=Impatient()).judgement is None
+    augmentation = plan.training.augmentation.model_copy(update={"contrast": RandomContrast()})
+    made_up = plan.model_copy(update={"training": plan.training.model_copy(update={"augmentation": augmentation})})
+    assert start(alone, made_up, tmp_path / "run", limits(steps=6), progress=Impatient()).judgement is None
     outcome = resume(alone, tmp_path / "run", limits(), progress=Progress())
     assert (outcome.record.state, outcome.record.results["steps"]) == ("done", 6)
 
