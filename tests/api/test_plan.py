@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import leanseg
 from leanseg.api.choices import ContradictionError
 from leanseg.cli import _application
-from leanseg.plans import Sparsity, read_plan
+from leanseg.plans import RandomContrast, Sparsity, read_plan
 from leanseg.plans.budget import UnusableBudgetError
 from leanseg.storage import OutputNotEmptyError
 
@@ -33,6 +33,7 @@ def test_it_asks_for_what_the_command_asks_for(asked, balls, tmp_path, plan):
         *("plan", balls, "-o", out, "--ram", "4GB", "--predict-ram", "2GB", "--vram", "8GB", "--minutes", "5"),
         *("--seconds-per-case", "3", "--network", "unet4d", "--option", "deep=true", "--device", "cpu"),
         *("--sparsity", "static", "--density", "0.3", "--elastic", "--unlabelled", balls / "images"),
+        "--random-contrast",
     ]
     done = CliRunner().invoke(_application(["plan"]), [str(word) for word in words])
     assert done.exit_code == 0, done.output
@@ -49,6 +50,7 @@ def test_it_asks_for_what_the_command_asks_for(asked, balls, tmp_path, plan):
         density=0.3,
         elastic=True,
         unlabelled=balls / "images",
+        random_contrast=True,
         device="cpu",
         out=tmp_path / "by-python.json",
     )
@@ -56,6 +58,7 @@ def test_it_asks_for_what_the_command_asks_for(asked, balls, tmp_path, plan):
     assert by_python == by_command
     assert by_python[3]["sparsity"] == Sparsity(method="static", density=0.3)
     assert (by_python[3]["elastic"], by_python[3]["unlabelled"]) == (True, 5)
+    assert by_python[3]["contrast"] == RandomContrast()
     assert made == plan == read_plan(out) == read_plan(tmp_path / "by-python.json")
 
 
@@ -104,6 +107,7 @@ def test_a_wrong_option_of_one_of_our_networks_is_refused_before_anything_is_mea
         ({"sparsity": "none"}, "--sparsity"),
         ({"density": 0.1}, "--density"),
         ({"elastic": True}, "--elastic"),
+        ({"random_contrast": True}, "--random-contrast"),
     ],
 )
 def test_a_recipe_says_for_itself_what_is_trained(beside, word, tmp_path):

@@ -47,6 +47,8 @@ def test_a_resumed_run_keeps_what_it_was_started_with(option, tmp_path):
     [
         ({"plan": "plan.json", "network": "unet2d"}, ContradictionError),
         ({"plan": "plan.json", "sparsity": "none"}, ContradictionError),
+        ({"plan": "plan.json", "random_contrast": True}, ContradictionError),
+        ({"resume": True, "random_contrast": True}, ContradictionError),
         ({"minutes": 1, "steps": 1}, ContradictionError),
         ({"steps": 1, "sparsity": "sparse"}, leanseg.InputError),
         ({"steps": 1, "sparsity": "static", "density": 2}, leanseg.InputError),

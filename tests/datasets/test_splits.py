@@ -11,6 +11,7 @@ from leanseg.datasets import (
     make_splits,
     open_dataset,
     read_splits,
+    unvalidated_splits,
     without_test_cases,
     write_splits,
 )
@@ -93,6 +94,28 @@ def test_another_seed_makes_other_folds():
 def test_one_subject_cannot_be_split(subjects):
     with pytest.raises(TooFewSubjectsError):
         make_splits(dataset_of(subjects))
+
+
+@pytest.mark.parametrize("subjects", [[None], ["anna", "anna", "anna"]])
+def test_one_subject_trains_alone_and_nobody_validates(subjects, tmp_path):
+    dataset = dataset_of(subjects)
+    splits = unvalidated_splits(dataset)
+    assert splits.folds[0].training == tuple(case.name for case in dataset.cases)
+    assert splits.folds[0].validation == ()
+    write_splits(tmp_path / "splits.json", splits)
+    assert read_splits(tmp_path / "splits.json", dataset) == splits
+
+
+@pytest.mark.parametrize("subjects", [[], [None, None], ["anna", "ben", "anna"]])
+def test_only_one_subject_trains_alone(subjects):
+    assert unvalidated_splits(dataset_of(subjects)) is None
+
+
+def test_a_fold_that_validates_nobody_is_refused_where_there_are_others(tmp_path):
+    file = tmp_path / "splits.json"
+    file.write_text(json.dumps({"seed": 0, "folds": [{"training": ["case_000"], "validation": []}]}))
+    with pytest.raises(DocumentError, match=r"folds\[0\]\.validation"):
+        read_splits(file, dataset_of([None] * 3))
 
 
 def test_a_case_without_subject_among_others_is_refused():

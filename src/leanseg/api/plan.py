@@ -10,7 +10,7 @@ from leanseg.api.choices import Device, refuse_contradictions, require_scale
 from leanseg.api.extras import naming_what_is_missing
 from leanseg.api.named_dataset import open_named
 from leanseg.api.paths import PathLike, path_or_none
-from leanseg.plans import Budget, Plan, Sparsity, read_budget, read_sparsity, write_plan
+from leanseg.plans import Budget, Plan, RandomContrast, Sparsity, read_budget, read_sparsity, write_plan
 from leanseg.plans.expectations import refuse_other_dataset, refuse_other_unlabelled
 from leanseg.plans.network_facts import complete_options, own_network, own_networks
 from leanseg.plans.recipe import Recipe, read_recipe
@@ -27,6 +27,7 @@ _EXCLUSIVE = (
     ("recipe", "sparsity", "the recipe says what is masked"),
     ("recipe", "density", "the recipe says what is masked"),
     ("recipe", "elastic", "the recipe says how patches are changed"),
+    ("recipe", "random-contrast", "the recipe says how patches are changed"),
 )
 
 
@@ -41,6 +42,7 @@ def plan(
     density: float | None = None,
     elastic: bool = False,
     unlabelled: PathLike | None = None,
+    random_contrast: bool = False,
     recipe: str | None = None,
     scale: float | None = None,
     ram: str | int | None = None,
@@ -59,8 +61,9 @@ def plan(
     dataset, images, labels: see `leanseg.check`. network, options: a name of `leanseg.networks` and its options.
     sparsity, density: whether kernels are masked while training ("static" or "dynamic"), and the share that is kept,
     0.2 unless given. elastic: whether training patches are bent at random. unlabelled: folder of scans without labels,
-    whose shapes labelled ones take, too, by registration. recipe: a published experiment (leanseg recipes lists them)
-    to follow instead. scale: share of its steps to do. ram, predict_ram, vram: memory to train in, to predict in and of
+    whose shapes labelled ones take, too, by registration. random_contrast: whether half of the training patches show
+    made-up intensities, for scans of any contrast. recipe: a published experiment (leanseg recipes lists them) to
+    follow instead. scale: share of its steps to do. ram, predict_ram, vram: memory to train in, to predict in and of
     the GPU, as "8GB" or in bytes. minutes: wall time of training, everything included. seconds_per_case: to predict the
     largest case. splits: file of folds whose test cases are left out; those in the data set's own splits.json are, too.
     out: file to write the plan to.
@@ -76,6 +79,7 @@ def plan(
             "sparsity": sparsity,
             "density": density,
             "elastic": elastic,
+            "random-contrast": random_contrast,
         },
     )
     share = require_scale(scale, recipe)
@@ -94,8 +98,9 @@ def plan(
     scans = unlabelled_scans(unlabelled, experiment)
     opened = open_named(dataset, images, labels, None, progress)
     if experiment is None:
+        contrast = RandomContrast() if random_contrast else None
         made = plan_within(
-            budget, opened, path_or_none(splits), network, options, masks, device, progress, elastic, scans
+            budget, opened, path_or_none(splits), network, options, masks, contrast, device, progress, elastic, scans
         )
     else:
         made = plan_by_recipe(budget, opened, path_or_none(splits), experiment, share, device, progress)
@@ -111,6 +116,7 @@ def plan_within(
     network: str | None,
     options: Mapping[str, JsonValue] | None,
     sparsity: Sparsity | None,
+    contrast: RandomContrast | None,
     device: Device | None,
     progress: Progress | None,
     elastic: bool = False,
@@ -124,10 +130,10 @@ def plan_within(
     found = fingerprint(without_test_cases(dataset, splits), progress)
     with naming_what_is_missing():
         from leanseg.learning.export.torch_engine import resolve_device
-        from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
+        from leanseg.learning.planning import DEFAULT_NETWORK, few_labels, make_plan
 
         chosen = resolve_device(device or "auto")
-        return make_plan(
+        made = make_plan(
             dataset,
             found,
             budget,
@@ -136,8 +142,12 @@ def plan_within(
             sparsity=sparsity,
             elastic=elastic,
             unlabelled=unlabelled,
+            contrast=contrast,
             device=chosen,
         )
+        if contrast is not None and progress is not None and (warning := few_labels(found)):
+            progress.note(warning)
+        return made
 
 
 def unlabelled_scans(folder: PathLike | None, recipe: Recipe | None = None) -> int:

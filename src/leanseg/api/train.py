@@ -13,7 +13,7 @@ from leanseg.api.extras import naming_what_is_missing
 from leanseg.api.named_dataset import open_named
 from leanseg.api.paths import PathLike, path_or_none
 from leanseg.api.plan import plan_by_recipe, plan_within, unlabelled_scans
-from leanseg.plans import Plan, read_budget, read_plan, read_sparsity
+from leanseg.plans import Plan, RandomContrast, read_budget, read_plan, read_sparsity
 from leanseg.plans.recipe import Recipe, read_recipe
 from leanseg.plans.sparsity import SparsityMethod
 from leanseg.progress import Progress
@@ -30,6 +30,7 @@ _EXCLUSIVE = (
     ("plan", "sparsity", "the plan already says what is masked"),
     ("plan", "density", "the plan already says what is masked"),
     ("plan", "elastic", "the plan says already how patches are changed"),
+    ("plan", "random-contrast", "the plan already says how patches are changed"),
     ("plan", "ram", "the plan was made for its own memory budget"),
     ("plan", "recipe", "the plan says already what is done"),
     ("recipe", "network", "the recipe names its network"),
@@ -37,6 +38,7 @@ _EXCLUSIVE = (
     ("recipe", "sparsity", "the recipe says what is masked"),
     ("recipe", "density", "the recipe says what is masked"),
     ("recipe", "elastic", "the recipe says how patches are changed"),
+    ("recipe", "random-contrast", "the recipe says how patches are changed"),
     ("recipe", "steps", "the recipe says how many steps there are, and --scale shortens it"),
     ("minutes", "steps", "training ends either by the clock or after a number of steps"),
     ("resume", "overwrite", "a run is either continued or replaced"),
@@ -50,6 +52,7 @@ _EXCLUSIVE = (
     ("resume", "density", "a run goes on with its own masks"),
     ("resume", "elastic", "a run goes on as it was planned"),
     ("resume", "unlabelled", "a run goes on with its own unlabelled scans"),
+    ("resume", "random-contrast", "a run goes on with its own patches"),
     ("resume", "ram", "a run goes on within its own memory budget"),
     ("resume", "fold", "a run goes on with its own fold"),
     ("resume", "device", "a run goes on where it began"),
@@ -66,6 +69,7 @@ class _Options(TypedDict, total=False):
     density: float | None
     elastic: bool
     unlabelled: PathLike | None
+    random_contrast: bool
     recipe: str | None
     scale: float | None
     splits: PathLike | None
@@ -125,6 +129,7 @@ def train(
     density: float | None = None,
     elastic: bool = False,
     unlabelled: PathLike | None = None,
+    random_contrast: bool = False,
     recipe: str | None = None,
     scale: float | None = None,
     fold: int | Literal["all"] | None = None,
@@ -144,14 +149,15 @@ def train(
     """Train a network on one fold of a data set or on all, judge it as deployed, and write the run to `out`.
 
     dataset, images, labels, subject_pattern: see `leanseg.check`. plan: a Plan or its file; left out, one is made with
-    `network`, `options`, `sparsity`, `density`, `elastic` and `ram`, or of `recipe` and `scale` (see `leanseg.plan`).
-    unlabelled: folder of scans without labels, to which labelled ones are registered; a plan that was made for them,
-    and a recipe that used them, need it. fold: which one to keep for validation, 0 unless given; "all" trains every
-    fold, each within `minutes`, and judges every case by a model that never trained on it. splits: file of folds made
-    by leanseg split. minutes: wall time, registration, validation and export included; of an interrupted run that
-    `resume` continues the time of its first part counts. A recipe ends after its own steps, if they come first. steps:
-    train this many instead. device: where torch computes. overwrite: replace the run in `out`. began:
-    `time.monotonic()` from which minutes count; now unless given.
+    `network`, `options`, `sparsity`, `density`, `elastic`, `random_contrast` and `ram`, or of `recipe` and `scale` (see
+    `leanseg.plan`). unlabelled: folder of scans without labels, to which labelled ones are registered; a plan that was
+    made for them, and a recipe that used them, need it. fold: which one to keep for validation, 0 unless given; "all"
+    trains every fold, each within `minutes`, and judges every case by a model that never trained on it. A data set of
+    one subject has no folds: nothing is validated, and the last weights are kept. splits: file of folds made by leanseg
+    split. minutes: wall time, registration, validation and export included; of an interrupted run that `resume`
+    continues the time of its first part counts. A recipe ends after its own steps, if they come first. steps: train
+    this many instead. device: where torch computes. overwrite: replace the run in `out`. began: `time.monotonic()` from
+    which minutes count; now unless given.
     Ctrl-C ends training early: the run can be resumed, and its package used.
     Raises InputError or BudgetError before anything is trained.
     """
@@ -168,6 +174,7 @@ def train(
             "density": density,
             "elastic": elastic,
             "unlabelled": unlabelled,
+            "random-contrast": random_contrast,
             "ram": ram,
             "minutes": minutes,
             "steps": steps,
@@ -206,8 +213,9 @@ def train(
             chosen = plan_by_recipe(budget, opened, file, experiment, share, where, progress)
             folds = experiment.folds.count.value
         else:
+            contrast = RandomContrast() if random_contrast else None
             chosen = given or plan_within(
-                budget, opened, file, network, options, masks, where, progress, elastic, scans
+                budget, opened, file, network, options, masks, contrast, where, progress, elastic, scans
             )
         limits = _limits(began, chosen, minutes, steps, where)
         _tell(chosen, experiment, limits.minutes, progress)

@@ -60,6 +60,9 @@ UnlabelledOption = Annotated[
         help="Scans without labels, whose shapes labelled ones take by registration; bends at random, too",
     ),
 ]
+RandomContrastOption = Annotated[
+    bool, typer.Option("--random-contrast", help="Train on pictures made up from labels, for scans of any contrast")
+]
 RecipeOption = Annotated[
     str | None, typer.Option("--recipe", help="Published experiment to follow, e.g. e2enet-btcv; see leanseg recipes")
 ]

@@ -20,6 +20,7 @@ from leanseg.cli.options import (
     OutFolderOption,
     OverwriteOption,
     RamOption,
+    RandomContrastOption,
     RecipeOption,
     ScaleOption,
     SparsityOption,
@@ -65,6 +66,7 @@ def train(
     density: DensityOption = None,
     elastic: ElasticOption = False,
     unlabelled: UnlabelledOption = None,
+    random_contrast: RandomContrastOption = False,
     recipe: RecipeOption = None,
     scale: ScaleOption = None,
     fold: Annotated[
@@ -97,6 +99,8 @@ def train(
 ) -> None:
     """Train on one fold or on all, and judge what is deployed.
 
+    With one labelled patient nothing is kept for validation: the last weights are exported, and nothing is judged.
+
     Ctrl-C ends training early: the run can be resumed, and its package used. With --fold all every case is judged by
     a model that never trained on it; --resume skips the folds that are finished.
 
@@ -124,6 +128,7 @@ def train(
             density=density,
             elastic=elastic,
             unlabelled=unlabelled,
+            random_contrast=random_contrast,
             recipe=recipe,
             scale=scale,
             fold=number,

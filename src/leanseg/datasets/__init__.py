@@ -10,7 +10,16 @@ from leanseg.datasets.layouts import open_dataset
 from leanseg.datasets.measurement import NoLabelError
 from leanseg.datasets.parallel import in_order, workers_for
 from leanseg.datasets.scans import find_cases
-from leanseg.datasets.splits import Fold, Splits, make_splits, read_splits, without_test_cases, write_splits
+from leanseg.datasets.splits import (
+    Fold,
+    Splits,
+    TooFewSubjectsError,
+    make_splits,
+    read_splits,
+    unvalidated_splits,
+    without_test_cases,
+    write_splits,
+)
 from leanseg.datasets.subjects import with_subjects
 from leanseg.datasets.targets import Region, Targets
 
@@ -26,6 +35,7 @@ __all__ = [
     "Region",
     "Splits",
     "Targets",
+    "TooFewSubjectsError",
     "cache_folder",
     "check_dataset",
     "classes_in",
@@ -38,6 +48,7 @@ __all__ = [
     "open_dataset",
     "open_folders",
     "read_splits",
+    "unvalidated_splits",
     "with_subjects",
     "without_test_cases",
     "workers_for",

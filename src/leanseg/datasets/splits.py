@@ -25,7 +25,7 @@ class Fold(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     training: tuple[str, ...] = Field(min_length=1, strict=False)
-    validation: tuple[str, ...] = Field(min_length=1, strict=False)
+    validation: tuple[str, ...] = Field(strict=False)  # empty where there is one subject only
 
 
 class Splits(BaseModel):
@@ -46,7 +46,7 @@ class TooFewSubjectsError(InputError):
         super().__init__(
             what=f"{dataset.root}: {subjects} labelled subject{'s' * (subjects != 1)}, at least {needed} are needed",
             why="a network must be judged on patients that it was not trained on",
-            fix="label another patient's scan",
+            fix="label another patient's scan; leanseg train, without --fold all, takes one and validates nothing",
         )
 
 
@@ -109,6 +109,17 @@ def make_splits(dataset: Dataset, folds: int = 5, seed: int = 0, test_share: flo
     return Splits(seed=seed, folds=tuple(_fold(names, set(part)) for part in parts), test=tuple(sorted(kept_away)))
 
 
+def unvalidated_splits(dataset: Dataset) -> Splits | None:
+    """Return the one fold of a data set with one subject, which trains on it and validates on nobody; else None.
+
+    Raises MissingSubjectError.
+    """
+    groups = cases_by_subject(dataset)
+    if len(groups) != 1:
+        return None
+    return Splits(seed=0, folds=(Fold(training=tuple(*groups.values()), validation=()),))
+
+
 def without_test_cases(dataset: Dataset, file: Path | None) -> Dataset:
     """Return `dataset` without the test cases of the splits in `file`, or in its own splits.json: for plans."""
     own = dataset.root / "splits.json"
@@ -136,6 +147,7 @@ def read_splits(path: Path, dataset: Dataset) -> Splits:
     for index, fold in enumerate(splits.folds):
         _refuse_wrong_names(path, f"folds[{index}].training", fold.training, subjects)
         _refuse_wrong_names(path, f"folds[{index}].validation", fold.validation, subjects)
+        _refuse_unvalidated(path, index, fold, subjects)
         _refuse_leak(path, index, fold, subjects)
     _refuse_wrong_names(path, "test", splits.test, subjects)
     _refuse_seen_tests(path, splits, subjects)
@@ -174,6 +186,12 @@ def _refuse_wrong_names(path: Path, key: str, names: Sequence[str], subjects: di
             raise DocumentError(path, key, f"the data set has no labelled case {name!r}", fix)
         if count > 1:
             raise DocumentError(path, key, f"{name!r} occurs {count} times", "name every case once")
+
+
+def _refuse_unvalidated(path: Path, index: int, fold: Fold, subjects: dict[str, str]) -> None:
+    if not fold.validation and len(set(subjects.values())) > 1:
+        reason = "names no case, and the network would not be judged"
+        raise DocumentError(path, f"folds[{index}].validation", reason, "name cases of subjects that do not train")
 
 
 def _refuse_leak(path: Path, index: int, fold: Fold, subjects: dict[str, str]) -> None:

@@ -13,6 +13,7 @@ from leanseg.plans.plan import (
     Preprocessing,
     Training,
 )
+from leanseg.plans.random_contrast import RandomContrast
 from leanseg.plans.reading import PlanError, parse_plan, read_plan, write_plan
 from leanseg.plans.sparsity import Sparsity, read_sparsity
 from leanseg.plans.strict import Strict
@@ -29,6 +30,7 @@ __all__ = [
     "Plan",
     "PlanError",
     "Preprocessing",
+    "RandomContrast",
     "RegistrationMix",
     "Sparsity",
     "Strict",

@@ -19,6 +19,7 @@ from leanseg.datasets.targets import (
 from leanseg.errors import InputError
 from leanseg.plans.budget import Budget, Bytes
 from leanseg.plans.deformations import Elastic, RegistrationMix
+from leanseg.plans.random_contrast import RandomContrast
 from leanseg.plans.sparsity import Sparsity
 from leanseg.plans.strict import Decay, Positive, Share, Strict, Triple
 from leanseg.volumes import check_orientation
@@ -90,6 +91,11 @@ class Normalisation(Strict):
         if self.scheme not in ("clip", "window") and (self.low, self.high) != (None, None):
             raise ValueError("low and high belong to schemes clip and window only")
         return self
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether the same number means the same tissue in every scan, as in CT."""
+        return self.scheme in ("clip", "window")
 
     @model_validator(mode="after")
     def _window_is_open(self) -> Self:
@@ -163,6 +169,7 @@ class Augmentation(Strict):
     smoothing_sd: float = Field(0.7, ge=0, description="largest Gaussian smoothing, in voxels")
     elastic: Elastic | None = Field(None, description="random bending; null: none")
     registration: RegistrationMix | None = Field(None, description="shapes of unlabelled scans; null: none are used")
+    contrast: RandomContrast | None = Field(None, description="pictures made up from labels; null: none")
 
     @field_validator("gamma")
     @classmethod
@@ -257,5 +264,15 @@ class Plan(Strict):
             raise ValueError(
                 f"preprocessing.normalisation has {len(self.preprocessing.normalisation)} entries "
                 f"for {len(self.data.channels)} channels"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _random_contrast_replaces_no_absolute_intensities(self) -> Self:
+        absolute = [scheme.scheme for scheme in self.preprocessing.normalisation if scheme.is_absolute]
+        if absolute and self.training.augmentation.contrast:
+            raise ValueError(
+                "training.augmentation.contrast makes up intensities, and normalisation by scheme "
+                f"{absolute[0]} takes them as absolute: use scheme zscore, or contrast null"
             )
         return self

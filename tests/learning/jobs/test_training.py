@@ -19,12 +19,13 @@ from leanseg.inference import predict_cases
 from leanseg.learning.costing.network_costs import count_macs, count_parameters
 from leanseg.learning.export.torch_engine import build_network
 from leanseg.learning.jobs import training_run
+from leanseg.learning.jobs.cross_validation import cross_validate
 from leanseg.learning.jobs.owned_folder import NotOurRunError
 from leanseg.learning.jobs.run_folder import NoEndError
 from leanseg.learning.jobs.training import Limits, NoSuchFoldError, resume, start
 from leanseg.learning.training.fitting import TrainingState
 from leanseg.packages import Package
-from leanseg.plans import Sparsity
+from leanseg.plans import RandomContrast, Sparsity
 from leanseg.progress import Progress
 from leanseg.storage import OutputNotEmptyError
 
@@ -316,3 +317,35 @@ def test_the_weights_kept_are_those_of_the_plan_with_the_masks_they_had(balls, p
 def test_as_many_folds_are_made_as_asked_for(balls, plan, tmp_path):
     outcome = start(balls, plan, tmp_path / "run", limits(steps=1), folds=2, progress=Progress())
     assert len(json.loads(outcome.folder.splits.read_text())["folds"]) == 2
+
+
+def test_one_subject_is_trained_on_without_validation_and_the_last_weights_are_kept(balls, plan, tmp_path, always_show):
+    alone = dataclasses.replace(balls, cases=balls.cases[:1])
+    progress = Impatient(times=0)
+    outcome = start(alone, plan, tmp_path / "run", limits(steps=3), progress=progress)
+    assert any("nothing is validated" in note for note in progress.notes)
+    assert outcome.record.state == "done"
+    assert outcome.judgement is not None
+    assert outcome.evaluation is None
+    assert not TrainingState(tmp_path / "run").best.exists()
+    assert "- not validated" in (tmp_path / "run" / "package" / "card.md").read_text()
+    package = Package.read(tmp_path / "run")
+    last = torch.load(TrainingState(tmp_path / "run").last, weights_only=True)["average"]["tensors"]
+    assert all(np.array_equal(array, last[name].numpy()) for name, array in package.weights().items())
+    assert predict_cases(package, balls.cases[1:2], tmp_path / "out", progress=Progress()).done
+
+
+def test_a_run_on_one_subject_in_random_contrast_goes_on(balls, plan, tmp_path, always_show):
+    alone = dataclasses.replace(balls, cases=balls.cases[:1])
+    augmentation = plan.training.augmentation.model_copy(update={"contrast": RandomContrast()})
+    made_up = plan.model_copy(update={"training": plan.training.model_copy(update={"augmentation": augmentation})})
+    assert start(alone, made_up, tmp_path / "run", limits(steps=6), progress=Impatient()).judgement is None
+    outcome = resume(alone, tmp_path / "run", limits(), progress=Progress())
+    assert (outcome.record.state, outcome.record.results["steps"]) == ("done", 6)
+
+
+def test_one_subject_has_no_folds_to_cross_validate(balls, plan, tmp_path):
+    alone = dataclasses.replace(balls, cases=balls.cases[:1])
+    with pytest.raises(InputError, match="at least 2 are needed"):
+        cross_validate(alone, plan, tmp_path / "run", limits(steps=2), progress=Progress())
+    assert not (tmp_path / "run").exists()

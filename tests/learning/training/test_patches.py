@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import time
 
@@ -9,7 +10,17 @@ from hypothesis import strategies as st
 
 from leanseg.learning.training.cache import CachedCase
 from leanseg.learning.training.patches import ConsecutiveSampler, PatchDataset, patch_loader, region
-from leanseg.plans import Augmentation, Data, Inference, Network, Normalisation, Plan, Preprocessing, Training
+from leanseg.plans import (
+    Augmentation,
+    Data,
+    Inference,
+    Network,
+    Normalisation,
+    Plan,
+    Preprocessing,
+    RandomContrast,
+    Training,
+)
 
 STILL = Augmentation(affine_probability=0, intensity_probability=0)
 
@@ -152,3 +163,18 @@ def test_a_loader_counts_how_long_its_patches_were_waited_for():
     assert loader.waited == waited
     next(batches)
     assert loader.waited > waited
+
+
+def test_made_up_pictures_are_those_of_their_number_in_whatever_order_they_are_asked_for():
+    rng = np.random.default_rng(0)
+    cases = [case((9, 10, 11), number, place=(5, 5, 5)) for number in (1, 2)]
+    cases = [dataclasses.replace(each, image=rng.normal(size=(1, 9, 10, 11)).astype(np.float32)) for each in cases]
+    real = plan(seed=3)
+    contrast = STILL.model_copy(update={"contrast": RandomContrast()})
+    made = real.model_copy(update={"training": real.training.model_copy(update={"augmentation": contrast})})
+    forwards, backwards, untouched = (PatchDataset(cases, each) for each in (made, made, real))
+    found = {number: backwards[number] for number in reversed(range(20))}
+    assert all(torch.equal(forwards[number][0], found[number][0]) for number in range(20))
+    assert all(torch.equal(untouched[number][1], found[number][1]) for number in range(20))
+    changed = [not torch.equal(untouched[number][0], found[number][0]) for number in range(20)]
+    assert {True, False} == set(changed)

@@ -1,6 +1,7 @@
 """A mirror that knows left from right: what was the left hippocampus is the right one in it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from monai.transforms import RandomizableTransform
@@ -20,10 +21,13 @@ class Mirror(RandomizableTransform):
         self._axis = axis + 1  # behind the channel
         self._mirrored = torch.tensor(mirrored, dtype=torch.float32)
 
-    def __call__(self, pair: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return image (C, D, H, W) and labels (1, D, H, W), float indices, of a patch or of its mirror image."""
+    def __call__(self, pair: dict[str, Any]) -> dict[str, Any]:
+        """Return image (C, D, H, W) and labels (1, D, H, W), float indices, of a patch or of its mirror image.
+
+        Other keys are left as they are.
+        """
         self.randomize(None)
         if not self._do_transform:
             return pair
-        labels = self._mirrored[pair["labels"].flip(self._axis).long()]
-        return {"image": pair["image"].flip(self._axis), "labels": labels}
+        labels: Tensor = self._mirrored[pair["labels"].flip(self._axis).long()]
+        return {**pair, "image": pair["image"].flip(self._axis), "labels": labels}

@@ -21,6 +21,8 @@ from monai.transforms import (
 from torch import Tensor
 
 from leanseg.learning.augmentation.mirror import Mirror
+from leanseg.learning.augmentation.random_contrast import RandomPicture
+from leanseg.learning.augmentation.tissues import Tissues
 from leanseg.plans import Augmentation
 from leanseg.plans.plan import IntensityChange
 
@@ -43,10 +45,15 @@ class PatchAugmentation:
         self._transforms = _compose(settings, patch, mirrored or {})
         set_track_meta(False)  # patches carry no geometry; tracking it would cost half of the time
 
-    def __call__(self, image: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Return the augmented image (C, *patch) and labels (*patch) of the same types."""
+    def __call__(
+        self, image: Tensor, labels: Tensor, seed: int, tissues: Tissues | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the augmented image (C, *patch) and labels (*patch) of the same types.
+
+        tissues: of the scan that the region was cut from, which random contrast needs.
+        """
         self._transforms.set_random_state(seed % _SEEDS)
-        pair = self._transforms({"image": image, "labels": labels[None].float()})
+        pair = self._transforms({"image": image, "labels": labels[None].float(), "tissues": tissues})
         return pair["image"].to(image.dtype), pair["labels"][0].to(labels.dtype)
 
 
@@ -91,6 +98,7 @@ def _compose(settings: Augmentation, patch: tuple[int, int, int], mirrored: Mapp
             Mirror(axis, mirrored[axis]) if axis in mirrored else RandFlipd(pair, prob=0.5, spatial_axis=axis)
             for axis in settings.flip_axes
         ),
+        *([RandomPicture(settings.contrast)] if settings.contrast else []),
         RandScaleIntensityd(image, factors=settings.intensity_scaling, prob=chance("scaling")),
         RandShiftIntensityd(image, offsets=settings.intensity_shift, prob=chance("shift")),
         RandAdjustContrastd(image, prob=chance("gamma"), gamma=settings.gamma),

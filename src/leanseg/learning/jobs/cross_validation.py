@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from leanseg import __version__
-from leanseg.datasets import Dataset, Fold, Splits, read_splits, write_splits
+from leanseg.datasets import Dataset, Fold, Splits, TooFewSubjectsError, read_splits, write_splits
 from leanseg.errors import InputError, LeansegError
 from leanseg.evaluation import Evaluation, evaluate
 from leanseg.inference import Failure
@@ -108,6 +108,8 @@ def cross_validate(
     refuse_impossible(plan)
     device = resolve_device(limits.device)
     chosen = choose_splits(dataset, splits, folds)
+    if not all(fold.validation for fold in chosen.folds):
+        raise TooFewSubjectsError(dataset, 1)
     _refuse_repeated(chosen)
     refuse_too_few(plan, dataset, chosen.folds)
     record = CrossValidationRecord(

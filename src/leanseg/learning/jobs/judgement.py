@@ -14,7 +14,10 @@ from leanseg.progress import Progress
 
 @dataclass(frozen=True)
 class Judgement:
-    """How good the package is; None when no case could be predicted. `failures` says which could not, and why."""
+    """How good the package is; None when no case was kept for that, or none could be predicted.
+
+    `failures` says which could not, and why.
+    """
 
     evaluation: Evaluation | None
     failures: tuple[Failure, ...]

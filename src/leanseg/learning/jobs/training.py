@@ -10,7 +10,16 @@ from pathlib import Path
 import torch
 
 from leanseg import __version__
-from leanseg.datasets import Dataset, Fold, Splits, find_cases, make_splits, read_splits, write_splits
+from leanseg.datasets import (
+    Dataset,
+    Fold,
+    Splits,
+    find_cases,
+    make_splits,
+    read_splits,
+    unvalidated_splits,
+    write_splits,
+)
 from leanseg.errors import InputError, LeansegError
 from leanseg.learning.costing import fastest_precision
 from leanseg.learning.export.torch_engine import NoSuchDeviceError, build_network, resolve_device
@@ -111,10 +120,11 @@ def start(
 ) -> Outcome:
     """Train `plan` on fold `fold` of `dataset` and write the run to the folder `out`.
 
-    Splits come from the file `splits`, else from splits.json in the data set, else `folds` folds are made.
-    unlabelled: scans that the plan registers labelled ones to. judged_by_others: cases of other folds that must not be
-    among them, either. cache: a folder for preprocessed cases and registered pairs that other runs use, too. begun:
-    called when nothing was refused and training begins.
+    Splits come from the file `splits`, else from splits.json in the data set, else `folds` folds are made; a data set
+    of one subject is trained on without validation, and its last weights are kept. unlabelled: scans that the plan
+    registers labelled ones to. judged_by_others: cases of other folds that must not be among them, either. cache: a
+    folder for preprocessed cases and registered pairs that other runs use, too. begun: called when nothing was refused
+    and training begins.
     Raises InputError or BudgetError before anything is trained; leaves a resumable run when interrupted.
     """
     # Whatever can be refused is refused before anything is written.
@@ -126,7 +136,7 @@ def start(
     refuse_impossible(plan)
     scans = find_cases([unlabelled]) if unlabelled else ()
     device = resolve_device(limits.device)
-    chosen = choose_splits(dataset, splits, folds)
+    chosen = choose_splits(dataset, splits, folds, alone=True)
     part = _fold(chosen, fold)
     refuse_too_few(plan, dataset, [part])
     record = RunRecord(
@@ -245,11 +255,14 @@ def _refuse_other_state(folder: RunFolder, plan: Plan) -> None:
         refuse_other(torch.load(last, weights_only=True, map_location="cpu", mmap=True), network, sparse)
 
 
-def choose_splits(dataset: Dataset, file: Path | None, folds: int = FOLDS) -> Splits:
-    """Return the splits in `file`, else those in the data set's own splits.json, else `folds` new folds."""
+def choose_splits(dataset: Dataset, file: Path | None, folds: int = FOLDS, *, alone: bool = False) -> Splits:
+    """Return the splits in `file`, else those in the data set's own splits.json, else `folds` new folds.
+
+    alone: whether a data set of one subject gets a fold without validation. Raises TooFewSubjectsError otherwise.
+    """
     own = dataset.root / "splits.json"
     if file is None and not own.is_file():
-        return make_splits(dataset, folds)
+        return (unvalidated_splits(dataset) if alone else None) or make_splits(dataset, folds)
     return read_splits(file or own, dataset)
 
 

@@ -112,6 +112,8 @@ class TrainingRun:
 
     def prepare(self) -> None:
         """Cache the cases, rehearse the end, and see how much time is left for training."""
+        if not self._validation:
+            self._progress.note("One subject: nothing is validated, and the last weights are kept.")
         torch.manual_seed(self._plan.training.seed)
         network = build_network(self._plan)
         cached = build_cache([*self._training, *self._validation], self._plan, self.folder.cache, self._progress)
@@ -123,11 +125,13 @@ class TrainingRun:
         def validate(cases: Sequence[CachedCase], seconds: float = 0.0) -> Validation:
             return Validation(cases, self._plan, engine.with_weights, seconds)
 
-        typical = _typical(validation)
-        self._tile = middle_tile(validation[typical].image, self._plan.inference.tile)
-        rehearsal = rehearse(self._plan, self._dataset, self._validation[typical], self._tile, self.folder.root)
-        seconds = _seconds(validate([validation[typical]]), network.state_dict())
-        chosen = _evenly_spread(validation, self._milestone_cases(seconds))
+        # Where nobody is kept for validation, a training case shows whether everything works.
+        typical = _typical(validation or training)
+        example = (self._validation or self._training)[typical]
+        self._tile = middle_tile((validation or training)[typical].image, self._plan.inference.tile)
+        rehearsal = rehearse(self._plan, self._dataset, example, self._tile, self.folder.root)
+        seconds = _seconds(validate([validation[typical]]), network.state_dict()) if validation else 0.0
+        chosen = _evenly_spread(validation, self._milestone_cases(seconds)) if validation else []
         if self._state.last.exists():
             self._clock.restore(torch.load(self._state.last, weights_only=True, map_location="cpu")["clock"])
         self._keep_time(rehearsal, seconds * len(chosen))
@@ -169,7 +173,9 @@ class TrainingRun:
         exported = self._export(fitted)
         exported.write(self.folder.package, self._facts(fitted), {})
         shutil.rmtree(self.folder.validation, ignore_errors=True)
-        judgement = judge(self.folder.package, self._dataset, self._judged, self.folder.validation, self._progress)
+        judgement = Judgement(None, ())
+        if self._judged:
+            judgement = judge(self.folder.package, self._dataset, self._judged, self.folder.validation, self._progress)
         scores = _dice(judgement.evaluation)
         facts = {**self._facts(fitted), "validation": {"cases": len(self._judged), "dice": scores}}
         exported.write(
@@ -218,7 +224,9 @@ class TrainingRun:
         """Keep back the time that the end will take. Raises TooFewMinutesError when nothing is left."""
         if not isinstance(self._clock, WallClock):
             return
-        number = rehearsal.affordable(len(self._validation), _CLOSING_SHARE * self._clock.seconds)
+        number = len(self._validation)
+        if number:
+            number = rehearsal.affordable(number, _CLOSING_SHARE * self._clock.seconds)
         if number < len(self._validation):
             self._progress.note(
                 f"Time allows judging {number} of {len(self._validation)} validation cases at the end; "

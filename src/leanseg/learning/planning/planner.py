@@ -8,6 +8,7 @@ from leanseg.datasets.fingerprint import Fingerprint
 from leanseg.errors import InputError
 from leanseg.learning import networks
 from leanseg.learning.costing import Calibration, NetworkCosts, calibrate, decoded_bytes, network_costs
+from leanseg.learning.planning.contrast import explain_contrast
 from leanseg.learning.planning.deformations import choose_deformations
 from leanseg.learning.planning.grid import choose_grid
 from leanseg.learning.planning.intensities import choose_crop, choose_normalisation
@@ -25,6 +26,7 @@ from leanseg.plans import (
     Network,
     Plan,
     Preprocessing,
+    RandomContrast,
     Sparsity,
     Training,
 )
@@ -54,15 +56,16 @@ def make_plan(
     sparsity: Sparsity | None = None,
     elastic: bool = False,
     unlabelled: int = 0,
+    contrast: RandomContrast | None = None,
     calibration: Calibration | None = None,
     device: Literal["cpu", "cuda"] | None = None,
 ) -> Plan:
     """Return the plan for `dataset` within `budget`; the same arguments, calibration included, give the same plan.
 
     sparsity: which kernels are kept while training. elastic: whether patches are bent at random. unlabelled: number of
-    scans whose shapes they take, too. calibration: what is known of the machine; left out, this one is
-    measured, which takes about five seconds and comes out a little different each time. device: what is measured and
-    planned for; the GPU if there is one.
+    scans whose shapes they take, too. contrast: how pictures are made up from labels. calibration: what is known of the
+    machine; left out, this one is measured, which takes about five seconds and comes out a little different each time.
+    device: what is measured and planned for; the GPU if there is one.
     Raises BudgetError naming the smallest budget that would do, and InputError for an unknown network or option and
     for a data set without anything to learn.
     """
@@ -87,6 +90,7 @@ def make_plan(
     crop, about_crop = choose_crop(fingerprint)
     grid = choose_grid(fingerprint, crop)
     normalisation = [choose_normalisation(channel) for channel in fingerprint.channels]
+    about_contrast = explain_contrast(contrast, [scheme for scheme, _ in normalisation], fingerprint)
     voxels = max(math.prod(size) for size in (*grid.sizes, *(case.shape for case in fingerprint.cases)))
     decoded = decoded_bytes(grid.sizes, channels, len(data.labels) + (data.ignore is not None))
     memory = Memory(costs, budget, calibration, channels, outputs, voxels, decoded)
@@ -109,7 +113,7 @@ def make_plan(
         training=Training(
             patch=steps.patch,
             batch=steps.batch,
-            augmentation=Augmentation(flip_axes=flip_axes, elastic=bent, registration=registered),
+            augmentation=Augmentation(flip_axes=flip_axes, elastic=bent, registration=registered, contrast=contrast),
             sparsity=sparsity,
         ),
         inference=Inference(tile=tile.size, overlap=tile.overlap, engine=engine),
@@ -130,6 +134,7 @@ def make_plan(
             _about_memory(memory, ram),
             about_mirror,
             *about_bending,
+            *about_contrast,
             tile.explanation,
             *_about_engine(network, engine),
             f"Prediction takes about {tile.ram / 1e9:.2g} GB of RAM for the largest scan.",

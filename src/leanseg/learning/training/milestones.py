@@ -73,6 +73,8 @@ class Milestones(Callback):
 
     def _validate(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, SegmentationModule)
+        if self._validation.is_empty:
+            return  # there is no best: the last weights are kept
         started = time.monotonic()
         self.last = self._validation(module.average.tensors)
         mean = float(np.nanmean(self.last)) if np.isfinite(self.last).any() else 0.0

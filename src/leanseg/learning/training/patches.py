@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from leanseg.learning.augmentation import PatchAugmentation
+from leanseg.learning.augmentation import PatchAugmentation, Tissues, find_tissues
 from leanseg.learning.augmentation.bending import coordinates_of, landing, pull_image, pull_labels, source_box
 from leanseg.learning.augmentation.histogram_matching import with_intensities
 from leanseg.learning.training.cache import CachedCase
@@ -37,6 +37,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
         self._cases = cases
         self._plan = plan
         self._deformations = deformations or Deformations(settings, plan.training.seed, None)
+        self._tissues: dict[int, Tissues] = {}
         mirrored = {left_right_axis(plan.preprocessing.orientation): mirrored_indices(plan.data)}
         self._augmentation = PatchAugmentation(plan.training.augmentation, plan.training.patch, mirrored)
 
@@ -50,8 +51,18 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
         context = self._augmentation.context
         corner = [at - (big - size) // 2 for at, big, size in zip(start, context, training.patch, strict=True)]
         image, labels = bent_region(case, drawn, corner, context) if drawn else straight_region(case, corner, context)
-        image, labels = self._augmentation(image, labels, int(rng.integers(2**32)))
+        image, labels = self._augmentation(image, labels, int(rng.integers(2**32)), self._tissues_of(place))
         return image.contiguous(), labels.long()
+
+    def _tissues_of(self, place: int) -> Tissues | None:
+        """Return the tissues of a case, found when it is first seen; None where no pictures are made up."""
+        contrast = self._plan.training.augmentation.contrast
+        if contrast is None:
+            return None
+        if place not in self._tissues:
+            case = self._cases[place]
+            self._tissues[place] = find_tissues(case.image, case.labels, mirrored_indices(self._plan.data), contrast)
+        return self._tissues[place]
 
     def case_number(self, number: int) -> int:
         """Return which case patch `number` is of.

@@ -25,6 +25,11 @@ class Validation:
         self._plan = plan
         self._make_engine = make_engine
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no case was kept from training."""
+        return not self._cases
+
     def __call__(self, weights: Mapping[str, Tensor]) -> NDArray[np.float64]:
         """Return the Dice of each class but the background, or of each region, averaged over the cases that have it."""
         engine = self._make_engine(weights)
