@@ -145,8 +145,9 @@ def patch_loader(
     """
     batch = plan.training.batch
     patches = PatchDataset(cases, plan, deformations)
+    dataset: Dataset[Any] = patches if halves is None else HalvedPatches(patches, halves)
     return PatchLoader(
-        patches if halves is None else HalvedPatches(patches, halves),
+        dataset,
         batch_size=batch,
         sampler=ConsecutiveSampler(steps_done * batch),
         num_workers=workers,
