@@ -26,7 +26,7 @@ def rehearsed(balls, plan, tmp_path):
     for kind, array in (("image", image), ("label", labels)):
         nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), tmp_path / f"{kind}.nii.gz")
     case = dataclasses.replace(balls.cases[0], images=(tmp_path / "image.nii.gz",), label=tmp_path / "label.nii.gz")
-    options = {"base": 8, "pools": ((2, 2, 2), (2, 2, 2), (2, 2, 2))}
+    options = {"base": 8, "pools": [[2, 2, 2], [2, 2, 2], [2, 2, 2]]}
     changed = {"network": Network(name="e2enet", options=options), "inference": Inference(tile=TILE)}
     of_e2enet = plan.model_copy(update=changed)
     prepared = prepare(*read_channels(case.images), of_e2enet.preprocessing)
