@@ -77,6 +77,7 @@ def _quiet(axes: "Axes") -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(labelsize=8)
+    axes.locator_params(axis="x", nbins=5)
     axes.xaxis.label.set_fontsize(8)
     axes.grid(axis="x", linewidth=0.4, color="#D5D9DD")
     axes.set_axisbelow(True)
