@@ -104,7 +104,8 @@ class AffineSearch:
         scale = torch.tensor([1 / self._radius] * 3 + [1.0], dtype=motion.dtype, device=motion.device)
         generator = torch.cat([motion * scale, torch.zeros_like(motion[:1])])
         moved = torch.linalg.solve(self._to_mm, torch.linalg.matrix_exp(generator) @ self._to_mm)
-        return torch.from_numpy(start).to(motion) @ moved
+        matrix: Tensor = torch.from_numpy(start).to(motion) @ moved
+        return matrix
 
     def _likeness(self, level: _Level, start: Matrix, motion: Tensor) -> Tensor:
         points = transformed(level.points, self._matrix(start, motion).to(level.points))

@@ -68,7 +68,7 @@ class Deformation:
 def exponential(velocity: Tensor) -> Tensor:
     """Return the displacement (3, d, h, w) after following `velocity` (3, d, h, w) for unit time, both in voxels."""
     points = lattice(velocity.shape[1:], device=velocity.device).to(velocity.dtype)
-    displacement = velocity / 2**_SQUARINGS
+    displacement: Tensor = velocity / 2**_SQUARINGS
     for _ in range(_SQUARINGS):
         displacement = displacement + sample(displacement, points + displacement)
     return displacement
@@ -96,7 +96,8 @@ def jacobian_determinant(points: Tensor) -> Tensor:
     Differences are central inside and one-sided at the border; an axis of one voxel counts as left as it is.
     """
     rows = [_derivative(points, axis) for axis in range(3)]
-    return (rows[0] * torch.linalg.cross(rows[1], rows[2], dim=0)).sum(0)
+    determinant: Tensor = (rows[0] * torch.linalg.cross(rows[1], rows[2], dim=0)).sum(0)
+    return determinant
 
 
 def lattice(

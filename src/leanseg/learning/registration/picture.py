@@ -113,7 +113,8 @@ def _voxel_numbers(shape: tuple[int, int, int]) -> list[NDArray[np.intp]]:
 
 
 def _grey(image: NDArray[np.float32], window: tuple[float, float]) -> NDArray[np.float32]:
-    return np.clip((image - window[0]) / (window[1] - window[0]), 0, 1)
+    grey: NDArray[np.float32] = np.clip((image - window[0]) / (window[1] - window[0]), 0, 1)
+    return grey
 
 
 def _places(pictured: Pictured, planes: list[_Plane]) -> list[NDArray[np.float64]]:

@@ -32,7 +32,8 @@ def intensities(scan: NDArray[np.float32]) -> NDArray[np.float32]:
     low = float(np.percentile(scan, _RANGE[0]))
     content = scan[scan > low]
     high = float(np.percentile(content, _RANGE[1])) if content.size else low
-    return np.clip((scan - low) / max(high - low, 1e-12), 0, 1).astype(np.float32)
+    scaled: NDArray[np.float32] = np.clip((scan - low) / max(high - low, 1e-12), 0, 1).astype(np.float32)
+    return scaled
 
 
 def factors_at(target: float, spacing: Spacing, shape: Shape) -> Factors:
