@@ -99,6 +99,6 @@ def _check_overlap(fixed: Array, moving: Array, matrix: Matrix) -> None:
 
 def _chosen(search: VelocitySearch, wanted: Similarity) -> Similarity:
     """Return the measure to maximise: where `wanted` leaves it open, by how the intensities correlate by now."""
-    if wanted is not Similarity.AUTO:
+    if wanted != Similarity.AUTO:
         return wanted
     return Similarity.LNCC if search.correlation() >= _LEAST_CORRELATION else Similarity.MIND
