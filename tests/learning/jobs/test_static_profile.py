@@ -60,6 +60,11 @@ def test_a_density_that_is_no_share_is_refused(density):
         profile_statically("unet3d", 1, 2, {}, SHAPE, density=density)
 
 
+def test_a_volume_that_no_training_step_takes_is_refused():
+    with pytest.raises(InputError, match="unet3d cannot be trained on one volume of 1x16x16"):
+        profile_statically("unet3d", 1, 2, {}, (1, 16, 16))
+
+
 # E2ENet (arXiv 2312.04727): channels, classes, size, density, rule for level 0, and what its tables say in M and G.
 PUBLISHED = [
     (1, 16, 128, 0.2, "uniform", 9.44, 778.74),
