@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from leanseg.errors import InputError, RefusedBySystemError, refused_by_system
+from leanseg.errors import InputError, RefusedBySystemError, did_you_mean, refused_by_system
 
 
 def test_a_message_is_short_whatever_is_quoted_in_it():
@@ -28,3 +28,15 @@ def test_other_errors_stay_what_they_are(other):
     with pytest.raises(type(other)) as raised, refused_by_system():
         raise other
     assert raised.value is other
+
+
+@pytest.mark.parametrize(
+    ("word", "guess"),
+    [("e2ent", "did you mean 'e2enet'?"), ("E2ENet", "did you mean 'e2enet'?"), ("DYNUNET", "did you mean 'DynUNet'?")],
+)
+def test_the_word_meant_is_found_whatever_its_capitals(word, guess):
+    assert did_you_mean(word, ["unet3d", "e2enet", "DynUNet"]) == guess
+
+
+def test_a_word_unlike_all_others_is_no_guess():
+    assert not did_you_mean("transformer", ["unet3d", "e2enet"])

@@ -92,6 +92,12 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "A patch of abdominal CT:",
         again=True,
     ),
+    Scene(
+        "profile-sparse",
+        "leanseg profile --static e2enet --classes 16 --density 0.2 --convention e2enet",
+        "A row of E2ENet's table, 9.44 M and 778.74 G:",
+        again=True,
+    ),
     Scene("plan", "leanseg plan Task04_Hippocampus -o plan.json --minutes 1", "For one minute of training:"),
     Scene(
         "plan-unlabelled",

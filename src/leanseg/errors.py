@@ -144,6 +144,10 @@ def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return "did you mean 'x'?" for the one of `known` that is spelled most like `word`, or an empty text."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else ""
+    """Return "did you mean 'x'?" for the one of `known` that is spelled most like `word`, or an empty text.
+
+    Capitals are spelled like small letters.
+    """
+    spelled = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(word.casefold(), spelled, n=1)
+    return f"did you mean {spelled[near[0]]!r}?" if near else ""

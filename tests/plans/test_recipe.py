@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from leanseg.plans import Augmentation, Inference, Sparsity, Training
-from leanseg.plans.network_facts import complete_options, own_networks
+from leanseg.plans.network_facts import complete_options, own_network
 from leanseg.plans.recipe import ELSEWHERE, Length, Recipe, UnknownRecipeError, own_recipes, read_recipe
 
 NAMES = (
@@ -94,9 +94,7 @@ def test_every_decision_of_prediction_is_stated(recipe):
 
 @each_recipe
 def test_the_networks_options_exist(recipe):
-    if (name := recipe.network.name.value) not in own_networks():
-        pytest.skip(f"{name} is not among leanseg's networks")
-    complete_options(own_networks()[name], recipe.options())
+    complete_options(own_network(recipe.network.name.value), recipe.options())
 
 
 @each_recipe

@@ -41,7 +41,7 @@ def require_scale(scale: float | None, recipe: str | None) -> float:
     if scale is None:
         return 1.0
     if recipe is None:
-        raise WrongScaleError("--scale was given without --recipe", "name a recipe, or use --steps")
+        raise WrongScaleError("--scale was given without --recipe", "add --recipe NAME, or leave out --scale")
     if not 0 < scale <= 1:
         raise WrongScaleError(f"--scale {scale:g}: from more than 0 to 1 is possible", "use --scale 0.01 to rehearse")
     return scale

@@ -62,8 +62,7 @@ def _show_all(known: "list[NetworkFacts]") -> None:
     from leanseg.plans.network_plugins import network_plugins
 
     table(("network", "year", "parameters", "MACs per voxel", "good at"), map(_row, known))
-    plugins = network_plugins()
-    for plugin in plugins:
+    for plugin in network_plugins():
         typer.echo(f"- Of another package: {plugin.name} ({plugin.distribution})")
     typer.echo(f"{len(known)} networks. All about one: leanseg networks NAME")
 

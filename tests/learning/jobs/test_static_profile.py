@@ -1,4 +1,3 @@
-import importlib.util
 from functools import cache
 
 import pytest
@@ -11,9 +10,6 @@ from leanseg.learning.jobs.static_profile import densities_of, profile_staticall
 
 SHAPE = (8, 32, 32)
 CUBE = (128, 128, 128)
-
-needs_sparsity = pytest.mark.skipif(not importlib.util.find_spec("leanseg.learning.sparsity"), reason="not there yet")
-needs_e2enet = pytest.mark.skipif("e2enet" not in networks.names(), reason="not there yet")
 
 
 def test_a_dense_profile_is_what_the_single_counts_say():
@@ -49,7 +45,6 @@ def test_wrong_names_and_options_are_refused(name, options, told):
         profile_statically(name, 1, 2, options, SHAPE)
 
 
-@needs_sparsity
 def test_a_density_counts_in_all_convolutions_but_the_first_and_the_head():
     found = profile_statically("dynunet", 1, 2, {"base": 8, "pools": [[2, 2, 2]] * 2}, SHAPE, density=0.5)
     assert "network.encoder.0.conv1.conv.weight" not in found.densities
@@ -59,11 +54,15 @@ def test_a_density_counts_in_all_convolutions_but_the_first_and_the_head():
     assert found.kept_parameters == found.parameters - sum(sum(layer.weights.values()) for layer in masked) / 2
 
 
-@needs_sparsity
 @pytest.mark.parametrize("density", [0.0, -1.0, 1.5, float("nan")])
 def test_a_density_that_is_no_share_is_refused(density):
     with pytest.raises(InputError, match="density"):
         profile_statically("unet3d", 1, 2, {}, SHAPE, density=density)
+
+
+def test_a_volume_that_no_training_step_takes_is_refused():
+    with pytest.raises(InputError, match="unet3d cannot be trained on one volume of 1x16x16"):
+        profile_statically("unet3d", 1, 2, {}, (1, 16, 16))
 
 
 # E2ENet (arXiv 2312.04727): channels, classes, size, density, rule for level 0, and what its tables say in M and G.
@@ -87,8 +86,6 @@ def densities_of_e2enet(density, distribution):
     return densities_of(lambda: networks.create("e2enet", 1, 2), (1, 32, 64, 64), density, distribution)
 
 
-@needs_e2enet
-@needs_sparsity
 @pytest.mark.parametrize(("channels", "classes", "side", "density", "distribution", "parameters", "flops"), PUBLISHED)
 def test_published_rows_of_e2enet_are_reproduced_in_their_convention(
     channels, classes, side, density, distribution, parameters, flops
@@ -99,8 +96,6 @@ def test_published_rows_of_e2enet_are_reproduced_in_their_convention(
 
 
 # True MACs in G with all heads, counted on the released network: density, uniform and with the rule for level 0.
-@needs_e2enet
-@needs_sparsity
 @pytest.mark.parametrize(
     ("density", "uniform", "released"),
     [(0.1, 193.5, 241.4), (0.2, 284.5, 284.5), (0.3, 375.5, 327.7), (0.5, 557.5, 414.0)],
@@ -113,8 +108,6 @@ def test_true_macs_of_e2enet_are_those_of_the_released_network(density, uniform,
         assert count_operations(layers, densities) / 1e9 == pytest.approx(expected, abs=0.2)  # whole kernels
 
 
-@needs_e2enet
-@needs_sparsity
 def test_a_profile_of_e2enet_counts_all_heads_in_its_convention():
     found = profile_statically("e2enet", 1, 16, {}, CUBE, density=0.2, convention="e2enet")
     layers, densities = layers_of_e2enet(1, 16, 128), densities_of_e2enet(0.2, "uniform")

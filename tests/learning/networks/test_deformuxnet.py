@@ -57,10 +57,11 @@ def test_the_encoder_alone_has_the_parameters_of_the_released_one(options, param
     assert count_parameters(lambda: DeformUXNet(1, 1, **options).encoder) == parameters
 
 
-def test_at_first_it_is_a_ux_net_with_small_kernels():
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_at_first_it_is_a_ux_net_with_small_kernels(kernel):
     torch.manual_seed(0)
-    deforming = DeformUXNet(1, 3, **SMALL).double().eval()
-    plain = UXNet(1, 3, **SMALL, kernel=3, mlp="full").double().eval()
+    deforming = DeformUXNet(1, 3, **SMALL, kernel=kernel).double().eval()
+    plain = UXNet(1, 3, **SMALL, kernel=kernel, mlp="full").double().eval()
     plain.load_state_dict({k: v for k, v in deforming.state_dict().items() if ".offset." not in k})
     x = torch.randn(1, 1, 16, 32, 16, dtype=torch.float64)
     assert torch.allclose(deforming(x), plain(x), atol=1e-10)

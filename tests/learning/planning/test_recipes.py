@@ -81,8 +81,6 @@ def scans(recipe, cases=5, shape=(60, 64, 40)):
 
 
 def planned(recipe, budget=None, calibration=LARGE, **how):
-    if recipe.network.name.value not in networks.names():
-        pytest.skip(f"network {recipe.network.name.value} is not registered")
     return make_recipe_plan(recipe, *scans(recipe), budget or Budget(), calibration=calibration, **how)
 
 
@@ -132,7 +130,7 @@ def test_the_whole_plan_can_be_made(recipe):
 def test_it_is_told_what_masks_keep_of_the_fusion():
     plan = planned(read_recipe("e2enet-btcv"))
     (told,) = [sentence for sentence in plan.explanation if sentence.startswith("Sparsity: ")]
-    assert "dynamic masks keep 0.3 " in told
+    assert "dynamic masks keep 621,847 of the 2,072,832 kernels" in told
     assert "35 layers" in told
 
 

@@ -7,12 +7,25 @@ from typing import Any, Literal
 
 import torch
 
+from leanseg.errors import InputError, first_line
 from leanseg.learning import networks
 from leanseg.learning.costing.layer_costs import Convention, LayerCosts, count_kept, count_operations, layer_costs
 from leanseg.learning.costing.network_costs import Maker, saved_bytes
 from leanseg.plans.network_facts import complete_options
 
 Distribution = Literal["uniform", "erk", "released"]
+
+
+class TooSmallToTrainError(InputError):
+    """A volume so small that the network cannot take a training step on it."""
+
+    def __init__(self, network: str, shape: tuple[int, int, int], reason: str) -> None:
+        size = "x".join(map(str, shape))
+        super().__init__(
+            what=f"network {network} cannot be trained on one volume of {size}",
+            why=f"what a training step keeps is counted, too: {reason}",
+            fix="count a larger volume, for example --shape 32x64x64",
+        )
 
 
 @dataclass(frozen=True)
@@ -60,13 +73,17 @@ def profile_statically(
     """Count a network of the registry for one volume of `shape` (D, H, W).
 
     density: share of kernels that sparse training keeps, in the layers and with the `distribution` that it would
-    choose. Raises InputError for a network, option, channels or density that do not exist.
+    choose. Raises InputError for a network, option, channels or density that do not exist, and TooSmallToTrainError.
     """
     make = partial(networks.create, name, in_channels, out_channels, **options)
     volume = (1, in_channels, *shape)
     layers = layer_costs(make, volume)
     counted = layer_costs(make, volume, training=True) if convention == "e2enet" else layers
     densities = {} if density == 1 else densities_of(make, volume[1:], density, distribution)
+    try:
+        saved_fp32, saved_bf16 = saved_bytes(make, volume, "fp32"), saved_bytes(make, volume, "bf16")
+    except ValueError as error:  # of torch, where a batch norm would see a single voxel
+        raise TooSmallToTrainError(name, shape, first_line(error)) from error
     return StaticProfile(
         network=name,
         options=complete_options(networks.facts(name), options),
@@ -82,8 +99,8 @@ def profile_statically(
         kept_macs=count_operations(layers, densities),
         dense_operations=count_operations(counted, convention=convention),
         operations=count_operations(counted, densities, convention),
-        saved_fp32=saved_bytes(make, volume, "fp32"),
-        saved_bf16=saved_bytes(make, volume, "bf16"),
+        saved_fp32=saved_fp32,
+        saved_bf16=saved_bf16,
         layers=layers,
         densities=densities,
     )

@@ -14,6 +14,7 @@ from leanseg.learning.layers.glorot import glorot_convolutions
 from leanseg.learning.layers.grouped_residual import SLOPE, GroupedResidual, Resize, ShortcutUp
 from leanseg.learning.layers.insertion import ShiftedSlices, insert_depth_shift
 from leanseg.learning.layers.joining import join_channels
+from leanseg.learning.layers.padding import pad_to_multiples
 from leanseg.learning.layers.restricted_depth_shift import (
     EvenGroupsError,
     centred_parts,
@@ -47,6 +48,7 @@ __all__ = [
     "insert_depth_shift",
     "join_channels",
     "join_shifted",
+    "pad_to_multiples",
     "restricted_depth_shift",
     "shift_along_depth",
     "spatial_norm",

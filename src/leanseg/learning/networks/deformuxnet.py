@@ -23,8 +23,8 @@ _AXES = {"xyz": (0, 1, 2), "xy": (1, 2), "xz": (0, 2), "yz": (0, 1)}  # x is W, 
 class DeformUXNet(UXNetwork):
     """DeformUX-Net; see `UXNetwork` for what goes in and out.
 
-    offset_kernel: size of the convolutions that find the offsets, odd. offsets: axes along which taps move. mlp: how
-    the convolutions after the deformable one are connected.
+    kernel: size of the deformable convolutions, odd. offset_kernel: size of those that find the offsets, odd. offsets:
+    axes along which taps move. mlp: how the convolutions after the deformable one are connected.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class DeformUXNet(UXNetwork):
         *,
         feature_size: int = FEATURE_SIZE,
         depths: Sequence[int] = DEPTHS,
+        kernel: int = 3,
         offset_kernel: int = 1,
         offsets: Offsets = "xyz",
         mlp: Scaling = "full",
@@ -42,7 +43,7 @@ class DeformUXNet(UXNetwork):
         super().__init__(
             in_channels,
             out_channels,
-            mixer=partial(DepthwiseDeformableConv3d, offset_kernel=offset_kernel, axes=_AXES[offsets]),
+            mixer=partial(DepthwiseDeformableConv3d, kernel=kernel, offset_kernel=offset_kernel, axes=_AXES[offsets]),
             mlp=mlp,
             feature_size=feature_size,
             depths=depths,
@@ -57,6 +58,7 @@ def deformuxnet(
     *,
     feature_size: int,
     depths: Sequence[int],
+    kernel: int,
     offset_kernel: int,
     offsets: Offsets,
     mlp: Scaling,
@@ -67,6 +69,7 @@ def deformuxnet(
         out_channels,
         feature_size=feature_size,
         depths=depths,
+        kernel=kernel,
         offset_kernel=offset_kernel,
         offsets=offsets,
         mlp=mlp,

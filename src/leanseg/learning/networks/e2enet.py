@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from leanseg.errors import InputError
-from leanseg.learning.layers import FusionTensor, centred_parts, chunked_parts
+from leanseg.learning.layers import FusionTensor, centred_parts, chunked_parts, pad_to_multiples
 from leanseg.learning.networks.e2enet_block import IN_PLANE, Block, FusionNode, ShiftRule, Triple
 from leanseg.learning.networks.registry import register
 from leanseg.learning.networks.unet import WrongInputShapeError
@@ -139,7 +139,7 @@ class E2ENet(nn.Module):
         if x.dim() != 5 or x.shape[1] != self.in_channels:
             raise WrongInputShapeError(tuple(x.shape), self.in_channels)
         size = (int(x.shape[2]), int(x.shape[3]), int(x.shape[4]))
-        x = _padded(x, self.divisor)
+        x = pad_to_multiples(x, self.divisor)
         features = []
         for level in self.backbone:
             x = level(x)
@@ -204,12 +204,6 @@ def _pooled(pools: Sequence[Triple]) -> Triple:
     for pool in pools:
         depth, height, width = depth * pool[0], height * pool[1], width * pool[2]
     return depth, height, width
-
-
-def _padded(x: Tensor, divisor: Triple) -> Tensor:
-    # Plain numbers, so that a graph traced at a size that fits has no padding in it.
-    far, bottom, right = (-int(size) % part for size, part in zip(x.shape[2:], divisor, strict=True))
-    return functional.pad(x, (0, right, 0, bottom, 0, far)) if far or bottom or right else x
 
 
 def _cropped(x: Tensor, size: Sequence[int]) -> Tensor:

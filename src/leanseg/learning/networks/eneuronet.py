@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from leanseg.errors import InputError
@@ -20,13 +19,14 @@ from leanseg.learning.layers import (
     Resize,
     ShortcutUp,
     glorot_convolutions,
+    pad_to_multiples,
     spatial_norm,
 )
 from leanseg.learning.networks.registry import register
 from leanseg.learning.networks.unet import WrongInputShapeError
 from leanseg.plans.network_facts import OptionValue, own_network
 
-_DIVISOR = 16
+_DIVISOR = (16, 16, 16)
 _STEM = (16, 32)
 _ENCODER: tuple[tuple[int, int, int, Resize], ...] = (
     # width of the grouped convolutions, channels after each block, blocks, what the first of them does to the size
@@ -149,7 +149,7 @@ class ENeuroNet(nn.Module):
         if x.dim() != 5 or x.shape[1] != self.in_channels:
             raise WrongInputShapeError(tuple(x.shape), self.in_channels)
         depth, height, width = x.shape[2:]
-        x = self._run(self.stem, _padded(x))
+        x = self._run(self.stem, pad_to_multiples(x, _DIVISOR))
         skips = [x]
         x = self.pool(x)
         for stage in self.encoder:
@@ -182,9 +182,3 @@ def _head(before: int, middle: int, outputs: int, dropout: float) -> nn.Sequenti
         nn.Dropout3d(dropout),
         nn.Conv3d(middle, outputs, 1),
     )
-
-
-def _padded(x: Tensor) -> Tensor:
-    # Plain numbers, so that a graph traced at a size that fits has no padding in it.
-    back, bottom, right = (-int(size) % _DIVISOR for size in x.shape[2:])
-    return functional.pad(x, (0, right, 0, bottom, 0, back)) if back or bottom or right else x

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from leanseg.errors import InputError
-from leanseg.learning.layers import DepthShift, fold_slices, join_channels, unfold_slices
+from leanseg.learning.layers import DepthShift, fold_slices, join_channels, pad_to_multiples, unfold_slices
 
-DIVISOR = (1, 16, 16)
+_DIVISOR = (1, 16, 16)
 
 _ENCODER = (16, 32, 64, 128, 128)
 _DECODER = (64, 32, 16, 16)
@@ -63,7 +63,7 @@ class UNet(nn.Module):
         if x.dim() != 5 or x.shape[1] != self.in_channels:
             raise WrongInputShapeError(tuple(x.shape), self.in_channels)
         depth, height, width = x.shape[2:]
-        x = _padded(x)
+        x = pad_to_multiples(x, _DIVISOR)
         logits = self._run(x, depth) if self.volumetric else unfold_slices(self._run(fold_slices(x), depth), depth)
         return logits[..., :height, :width]
 
@@ -104,13 +104,6 @@ def _convolution(before: int, after: int, size: int, volumetric: bool) -> nn.Mod
 def _normalised_convolution(before: int, after: int, volumetric: bool) -> nn.Sequential:
     norm = nn.BatchNorm3d(after) if volumetric else nn.BatchNorm2d(after)
     return nn.Sequential(_convolution(before, after, 3, volumetric), norm, nn.ReLU(inplace=True))
-
-
-def _padded(x: Tensor) -> Tensor:
-    # Plain numbers, so that a graph traced at a size that fits has no padding in it.
-    height, width = int(x.shape[3]), int(x.shape[4])
-    bottom, right = -height % DIVISOR[1], -width % DIVISOR[2]
-    return functional.pad(x, (0, right, 0, bottom)) if bottom or right else x
 
 
 def _halved(x: Tensor) -> Tensor:

@@ -7,13 +7,13 @@ image's size, the last at a sixteenth.
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn import functional
 
+from leanseg.learning.layers import pad_to_multiples
 from leanseg.learning.networks.unet import WrongInputShapeError
 from leanseg.learning.networks.unetr_decoder import UNETRDecoder
 from leanseg.learning.networks.ux_encoder import MixerMaker, Scaling, UXEncoder
 
-DIVISOR = 16
+_DIVISOR = (16, 16, 16)
 DEPTHS = (2, 2, 2, 2)
 FEATURE_SIZE = 48
 
@@ -52,15 +52,9 @@ class UXNetwork(nn.Module):
         if x.dim() != 5 or x.shape[1] != self.in_channels:
             raise WrongInputShapeError(tuple(x.shape), self.in_channels)
         depth, height, width = x.shape[2:]
-        x = _padded(x)
+        x = pad_to_multiples(x, _DIVISOR)
         maps: list[Tensor] = self.encoder(x)
         if self.decoder is None:
             return maps
         logits: Tensor = self.decoder(x, maps)
         return logits[..., :depth, :height, :width]
-
-
-def _padded(x: Tensor) -> Tensor:
-    # Plain numbers, so that a graph traced at a size that fits has no padding in it.
-    missing = [-int(size) % DIVISOR for size in x.shape[:1:-1]]
-    return functional.pad(x, [pad for after in missing for pad in (0, after)]) if any(missing) else x

@@ -15,9 +15,9 @@ class NoFinestLevelError(InputError):
 
     def __init__(self) -> None:
         super().__init__(
-            what="training.sparsity.distribution is released, and the network has no fusion tensors of level 0",
+            what="the distribution of the density is released, and the network has no fusion tensors of level 0",
             why="that rule of E2ENet's code is about its finest level",
-            fix="set training.sparsity.distribution to uniform or erk, or choose --network e2enet",
+            fix="let distribution be uniform or erk (in a plan: training.sparsity.distribution), or choose e2enet",
         )
 
 
