@@ -62,6 +62,13 @@ def test_our_own_registration_does_it(store, tmp_path):
     assert refused.refused == "the fixed scan cannot be registered: all its voxels are 0"
 
 
+@pytest.mark.parametrize("spacing", [(1.0, 4.0, 4.0), (0.5, 0.5, 0.1)])
+def test_scans_of_another_field_of_view_are_not_even_read(spacing, store, tmp_path):
+    whole, part = scan(tmp_path, "whole", 0), scan(tmp_path, "part", 1, spacing=spacing)
+    (outcome,) = register_pairs([Pair(whole, part, "both")], store, None, intensities=False)
+    assert outcome.refused.startswith("the fields of view do not match: 0.72 ml")
+
+
 def test_what_is_there_is_not_registered_again(pairs, store):
     first = list(register_pairs(pairs, store, register, intensities=True))
     assert list(register_pairs(pairs, store, None, intensities=True)) == first
