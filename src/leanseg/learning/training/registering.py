@@ -38,8 +38,8 @@ class OtherFieldOfViewError(InputError):
 
     def __init__(self, labelled: float, unlabelled: float) -> None:
         super().__init__(
-            what=f"the fields of view do not match: {labelled:,.2f} ml of the labelled scan, {unlabelled:,.2f} ml of the "
-            "unlabelled one",
+            what=f"the fields of view do not match: {labelled:,.2f} ml of the labelled scan, {unlabelled:,.2f} ml of "
+            "the unlabelled one",
             why="something that looks like a small scan is found in nearly any large one",
             fix="name scans of about the same part of the body with --unlabelled",
         )
