@@ -58,4 +58,13 @@ def test_what_is_no_package_and_no_scan_is_refused(leanseg, tmp_path, make_packa
     done = leanseg("look", tmp_path / "package", tmp_path / "scan.nii", "-o", tmp_path / "out")
     assert done.code == 2
     assert "scan.nii" in done.err
+
+
+def test_several_scans_are_refused_in_the_words_of_this_command(leanseg, tmp_path, make_package):
+    make_package(tmp_path / "package")
+    for scans in ([tmp_path], ["a.nii", "b.nii", "c.nii"]):
+        done = leanseg("look", tmp_path / "package", *scans, "-o", tmp_path / "out")
+        assert done.code == 2
+        assert "leanseg look once for each" in done.err
+        assert "predict" not in done.err
     assert not (tmp_path / "out").exists()

@@ -47,7 +47,7 @@ def package(make_package, tmp_path):
 def trained_on(tmp_path, package):
     """A function that says which cases of which data set the package was trained on."""
 
-    def write(dataset, training, validation):
+    def write(dataset, training, validation, unlabelled=None):
         record = {
             "leanseg": "0.1.0",
             "dataset": str(dataset.root),
@@ -56,6 +56,7 @@ def trained_on(tmp_path, package):
             "steps": None,
             "device": "cpu",
             "precision": "fp32",
+            "unlabelled": unlabelled and str(unlabelled),
             "state": "done",
         }
         (tmp_path / "run" / "run.json").write_text(json.dumps(record))

@@ -58,6 +58,16 @@ def test_training_cases_of_the_run_are_left_out(package, new_dataset, trained_on
     assert "On 1 case the run chose its weights" in page
 
 
+def test_cases_that_lent_their_shapes_are_told(package, new_dataset, trained_on, tmp_path):
+    dataset = new_dataset()
+    trained_on(dataset, ["case0"], [], unlabelled=dataset.root / "images")
+    remarks = evaluate_package(package, dataset, tmp_path / "known").record["package"]["remarks"]
+    assert any("among the unlabelled ones" in remark for remark in remarks)
+    trained_on(dataset, ["case0"], [], unlabelled=tmp_path / "gone")
+    remarks = evaluate_package(package, dataset, tmp_path / "unknown").record["package"]["remarks"]
+    assert any("unlabelled scans that are gone" in remark for remark in remarks)
+
+
 def test_what_cannot_be_tried_is_refused_and_leaves_nothing(package, new_dataset, trained_on, tmp_path):
     out = tmp_path / "report"
     with pytest.raises(ToleranceError):

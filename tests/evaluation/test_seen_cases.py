@@ -43,3 +43,14 @@ def test_other_cases_of_a_training_patient_are_left_out(package, new_dataset, tr
     trained_on(dataset, ["case0"], ["case1"])
     cases = tuple(replace(case, subject="anna" if case.name in {"case0", "case3"} else None) for case in dataset.cases)
     assert seen_cases(package.path, replace(dataset, cases=cases)).training == {"case0", "case3"}
+
+
+def test_scans_that_lent_their_shapes_are_known_by_their_images(package, new_dataset, trained_on, tmp_path):
+    dataset = new_dataset()
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    (scans / "other.nii.gz").write_bytes((dataset.root / "images" / "case3.nii.gz").read_bytes())
+    trained_on(dataset, ["case0"], ["case1"], unlabelled=scans)
+    assert seen_cases(package.path, dataset).unlabelled == {"case3"}
+    trained_on(dataset, ["case0"], ["case1"], unlabelled=tmp_path / "gone")
+    assert seen_cases(package.path, dataset).unlabelled is None

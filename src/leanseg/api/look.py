@@ -41,7 +41,7 @@ def look(
     require_one("--positions", positions)
     folder, progress = Path(out), progress or Progress()
     opened = open_package(package)
-    found = one_scan(scan, opened.plan.data.channels)
+    found = one_scan(scan, opened.plan.data.channels, several="call leanseg look once for each")
     with naming_what_is_missing():
         from leanseg.learning.export.torch_engine import resolve_device
         from leanseg.learning.jobs.inspection import look_into, refuse_other_output

@@ -23,15 +23,17 @@ from leanseg.volumes import Geometry, Volume, read_channels, stem_of
 
 Scan = PathLike | Sequence[PathLike] | Pair | SpatialImage | Volume
 
+_SEVERAL = "say where the label maps go: leanseg.predict(package, scans, out)"  # what to do with more than one
+
 
 class NotOneScanError(InputError):
     """One scan is wanted, and several or a folder were named."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, several: str) -> None:
         super().__init__(
             what=reason,
-            why="without `out` one scan is predicted and returned; a list of files is the channels of one scan",
-            fix="name one scan, or say where the label maps go: leanseg.predict(package, scans, out)",
+            why="a list of files is the channels of one scan",
+            fix=f"name one scan; for several scans {several}",
         )
 
 
@@ -94,15 +96,16 @@ class InMemory:
         return self.image.scan(max_voxels, nan), self.image.geometry
 
 
-def one_scan(given: Scan, channels: Sequence[str]) -> Files | InMemory:
+def one_scan(given: Scan, channels: Sequence[str], *, several: str = _SEVERAL) -> Files | InMemory:
     """Return the scan that `given` is, for a plan with these channels; its voxels are not read yet.
 
+    several: what errors tell whoever has more than one scan.
     Raises NotOneScanError, ScanChannelsError, or the InputErrors of `image_of`.
     """
     if isinstance(given, str | os.PathLike):
-        return Files((_file(Path(given)),))
+        return Files((_file(Path(given), several),))
     if (paths := paths_in(given)) is not None:
-        return Files(_channels(paths, channels))
+        return Files(_channels(paths, channels, several))
     image = image_of(given)
     if image.channels != len(channels):
         last = image.channels_first and len(image.shape) == 4 and image.shape[3] == len(channels)
@@ -131,25 +134,25 @@ def paths_in(given: object) -> list[Path] | None:
     return paths if len(paths) == len(given) else None
 
 
-def _channels(paths: list[Path], channels: Sequence[str]) -> tuple[Path, ...]:
+def _channels(paths: list[Path], channels: Sequence[str], several: str) -> tuple[Path, ...]:
     if len(paths) not in (1, len(channels)):
         raise ScanChannelsError(
             f"{len(paths)} files were given as the channels of one scan",
             channels,
-            "give one file for each; for several scans give `out` too: leanseg.predict(package, scans, out)",
+            f"give one file for each channel; for several scans {several}",
         )
-    files = tuple(_file(path) for path in paths)
+    files = tuple(_file(path, several) for path in paths)
     numbered = [split_channel(stem_of(path)) for path in files]
     # Where all names count channels they must agree with the order given, or two scans would be taken for one.
     if len(files) > 1 and all(number is not None for _, number in numbered):
         expected = [(numbered[0][0], number) for number in range(len(files))]
         if numbered != expected:
             names = ", ".join(path.name for path in files)
-            raise NotOneScanError(f"{names} are not the channels 0000, 0001, ... of one scan in this order")
+            raise NotOneScanError(f"{names} are not the channels 0000, 0001, ... of one scan in this order", several)
     return files
 
 
-def _file(path: Path) -> Path:
+def _file(path: Path, several: str) -> Path:
     if path.is_dir():
-        raise NotOneScanError(f"{path} is a folder")
+        raise NotOneScanError(f"{path} is a folder", several)
     return path

@@ -114,12 +114,13 @@ def _rows(made: "Plan") -> list[tuple[str, str]]:
     from leanseg.plans import show_bytes
 
     options = "".join(f", {name} {value}" for name, value in made.network.options.items())
-    masks = made.training.sparsity
+    masks, contrast = made.training.sparsity, made.training.augmentation.contrast
     preprocessing, training, estimates = made.preprocessing, made.training, made.estimates
     rows = [
         ("network", made.network.name + options),
         *([("sparsity", f"{masks.method}, density {masks.density:g}")] if masks else []),
-        *([("deformed", _deformed(made))] if made.training.augmentation.elastic else []),
+        *([("deformed", deformed)] if (deformed := _deformed(made)) else []),
+        *([("made-up contrast", f"{contrast.probability:.0%}")] if contrast else []),
         ("grid", f"{preprocessing.orientation}, {_spacing(preprocessing.spacing)}"),
         ("intensities", ", ".join(scheme.scheme for scheme in preprocessing.normalisation)),
         ("patch, batch", f"{_by(training.patch)}, {training.batch}"),
@@ -133,7 +134,7 @@ def _rows(made: "Plan") -> list[tuple[str, str]]:
 
 
 def _deformed(made: "Plan") -> str:
-    """Return the shares of the patches that are bent, or take other shapes."""
+    """Return the shares of the patches that are bent, or take other shapes; nothing where none is."""
     settings = made.training.augmentation
     shares = [(settings.elastic.probability, "elastic")] if settings.elastic else []
     shares += [(settings.registration.share, "by registration")] if settings.registration else []

@@ -201,3 +201,13 @@ def _told_seen(trial: _Trial, seen: SeenCases) -> Iterator[str]:
         )
     if chosen := [case.name for case in trial.cases.cases if case.name in seen.validation]:
         yield f"On {count(len(chosen), 'case')} the run chose its weights: scores on them are slightly optimistic."
+    if seen.unlabelled is None:
+        yield (
+            "The run took shapes from unlabelled scans that are gone: if some of these cases were among them, their "
+            "scores flatter."
+        )
+    elif shaped := [case.name for case in trial.cases.cases if case.name in seen.unlabelled]:
+        yield (
+            f"The scans of {count(len(shaped), 'case')} were among the unlabelled ones that the run was trained with: "
+            "their scores are slightly optimistic."
+        )

@@ -1,10 +1,11 @@
 """Which cases of a data set a run has been trained on: a figure on them would flatter."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanseg.datasets import Case, Dataset, open_dataset
+from leanseg.datasets import Case, Dataset, find_cases, open_dataset
 from leanseg.datasets.documents import read_object, validated
 from leanseg.errors import InputError
 from leanseg.plans.run_record import RunRecord
@@ -17,12 +18,14 @@ class SeenCases:
     """Names of cases of a data set that a run was trained on, and of those that chose its weights.
 
     known: whether there is a run that says so; a package alone names no cases. Cases of the same subject as a training
-    case count as trained on.
+    case count as trained on. unlabelled: those whose scans were among the unlabelled ones of the training, None
+    where these are gone.
     """
 
     known: bool
     training: frozenset[str] = frozenset()
     validation: frozenset[str] = frozenset()
+    unlabelled: frozenset[str] | None = frozenset()
 
 
 class NothingUnseenError(InputError):
@@ -55,7 +58,17 @@ def seen_cases(package: Path, dataset: Dataset) -> SeenCases:
         known=True,
         training=frozenset(case.name for case in dataset.cases if (case.subject or case.name) in training),
         validation=frozenset(name for name, other in names.items() if other in fold.get("validation", ())),
+        unlabelled=_among(dataset, Path(record.unlabelled)) if record.unlabelled else frozenset(),
     )
+
+
+def _among(dataset: Dataset, unlabelled: Path) -> frozenset[str] | None:
+    """Return the cases of `dataset` whose images are in the folder `unlabelled`; None where it cannot be read."""
+    try:
+        scans = find_cases([unlabelled])
+    except InputError:
+        return None
+    return frozenset(_same_images(dataset, scans))
 
 
 def _name_of_training(run: Path) -> str:
@@ -72,8 +85,13 @@ def _names_of_training(dataset: Dataset, root: Path, name: str) -> dict[str, str
         trained = open_dataset(root).cases
     except InputError:
         return same if dataset.name == name else {}
+    return _same_images(dataset, trained)
+
+
+def _same_images(dataset: Dataset, others: Iterable[Case]) -> dict[str, str]:
+    """Return name -> name of the cases of `dataset` whose images have the content of those of one of `others`."""
     by_size: dict[tuple[int, ...], list[Case]] = {}
-    for case in trained:
+    for case in others:
         by_size.setdefault(_sizes(case), []).append(case)
     found = {}
     for case in dataset.cases:

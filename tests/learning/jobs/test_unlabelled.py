@@ -42,7 +42,7 @@ def bent(plan, **mix):
     """The plan with half of the patches registered, and the others elastic."""
     changes = {
         "elastic": Elastic(probability=0.5, sigma=1.0),
-        "registration": RegistrationMix(share=0.5, partners=2, **mix),
+        "registration": RegistrationMix(**{"share": 0.5, "partners": 2, **mix}),
     }
     augmentation = plan.training.augmentation.model_copy(update=changes)
     return plan.model_copy(update={"training": plan.training.model_copy(update={"augmentation": augmentation})})
@@ -129,13 +129,19 @@ def test_scans_of_another_organ_are_named_before_training(balls, plan, tmp_path)
     assert not (tmp_path / "run").exists()
 
 
+def test_a_folder_of_another_organ_is_refused_before_all_pairs_are_tried(balls, plan, tmp_path):
+    folder = tmp_path / "livers"
+    folder.mkdir()
+    for number in range(4):
+        save_ball(folder / f"liver{number}.nii.gz", 60 + number, first=1)
+    with pytest.raises(UnlikeScansError, match="8 of 8"):  # of 16
+        start(balls, bent(plan, partners=4), tmp_path / "run", limits(steps=2), unlabelled=folder, progress=Progress())
+
+
 def test_a_single_scan_of_another_organ_is_named_and_training_goes_on(balls, plan, others, tmp_path):
     save_ball(others / "liver.nii.gz", 60, first=1)
     progress = Listening()
-    made = bent(plan)
-    registration = made.training.augmentation.registration.model_copy(update={"partners": 4})
-    augmentation = made.training.augmentation.model_copy(update={"registration": registration})
-    made = made.model_copy(update={"training": made.training.model_copy(update={"augmentation": augmentation})})
+    made = bent(plan, partners=4)
     found = start(balls, made, tmp_path / "run", limits(steps=1), unlabelled=others, progress=progress)
     assert found.record.results["registration/refused"] == 4
     assert any("liver" in note and "Most pairs were refused" in note for note in progress.notes)

@@ -2,13 +2,14 @@ import os
 import time
 from pathlib import Path
 
+import blosc2
 import numpy as np
 import pytest
 from tests.learning.training.registration_stand_in import register, scan
 
 from leanseg.learning.training.flows import FlowStore
-from leanseg.learning.training.pairs import in_rounds, partners
-from leanseg.learning.training.registering import BackgroundRegistration, register_pairs
+from leanseg.learning.training.pairs import Pair, in_rounds, partners
+from leanseg.learning.training.registering import BackgroundRegistration, own_registration, register_pairs
 
 # What Python imports first in the process of the background: there the stand-in takes the place of the registration.
 _SITE = """
@@ -42,6 +43,30 @@ def test_refused_pairs_are_counted_and_the_others_kept(pairs, store):
     outcomes = list(register_pairs(pairs, store, register, intensities=False))
     assert [bool(outcome.refused) for outcome in outcomes] == [pair.unlabelled.name == "other1" for pair in pairs]
     assert sum(store.flow(pair) is not None for pair in pairs) == 4
+
+
+def test_our_own_registration_does_it(store, tmp_path):
+    """The stand-in of the other tests must not be all that fits."""
+    both = [scan(tmp_path, name, 0, shape=(16, 18, 20)) for name in ("labelled", "unlabelled")]
+    places = np.indices((16, 18, 20), np.float32)
+    for each, shift in zip(both, (0.0, 1.0), strict=True):
+        image = np.sin(places[0] / 2) * np.cos(places[1] / 3) + np.sin((places[2] + shift) / 4)
+        blosc2.asarray(image[None], urlpath=str(each.folder / "image.b2nd"), mode="w")
+    flat = scan(tmp_path, "flat", 1, shape=(16, 18, 20))
+    blosc2.asarray(np.zeros((1, 16, 18, 20), np.float32), urlpath=str(flat.folder / "image.b2nd"), mode="w")
+    pairs = [Pair(both[0], both[1], "alike"), Pair(both[0], flat, "flat")]
+    found, refused = register_pairs(pairs, store, own_registration()[0], intensities=True)
+    assert found.refused is None
+    assert found.similarity[1] > 0.8
+    assert store.flow(pairs[0]).flow.shape == (16, 18, 20)
+    assert refused.refused == "the fixed scan cannot be registered: all its voxels are 0"
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 4.0, 4.0), (0.5, 0.5, 0.1)])
+def test_scans_of_another_field_of_view_are_not_even_read(spacing, store, tmp_path):
+    whole, part = scan(tmp_path, "whole", 0), scan(tmp_path, "part", 1, spacing=spacing)
+    (outcome,) = register_pairs([Pair(whole, part, "both")], store, None, intensities=False)
+    assert outcome.refused.startswith("the fields of view do not match: 0.72 ml")
 
 
 def test_what_is_there_is_not_registered_again(pairs, store):

@@ -3,12 +3,10 @@
 import base64
 import math
 from collections.abc import Iterable, Iterator
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
-from leanseg import __version__
-from leanseg.evaluation.page.markup import Html, element, escape, join
+from leanseg.evaluation.page.frame import framed
+from leanseg.evaluation.page.markup import Html, element
 from leanseg.evaluation.page.tables import Cell, Column, table
 from leanseg.evaluation.page.wording import NOT_COUNTED, count, has_interval, isolated, listed_names, share
 from leanseg.evaluation.statistics import ENOUGH_CASES, Summary
@@ -34,16 +32,15 @@ def write_page(findings: Findings, folder: Path) -> None:
         "Groups": _groups(findings),
         "How to read this": _conventions(),
     }
-    shown = {title: body for title, body in sections.items() if body is not None}
-    own, shared = files("leanseg.evaluation.stress"), files("leanseg.evaluation.page")
-    page = Template(own.joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        version=escape(__version__),
-        title=escape(f"Stress test on {isolated(findings.dataset.name)}"),
-        style=shared.joinpath("page.css").read_text(encoding="utf-8"),
-        packages=escape(", ".join(isolated(name) for name in findings.measured.packages)),
-        dataset=escape(str(findings.dataset.root)),
-        links=join(element("li", element("a", title, href=f"#{_anchor(title)}")) for title in shown),
-        sections=join(_section(title, body) for title, body in shown.items()),
+    page = framed(
+        f"Stress test on {isolated(findings.dataset.name)}",
+        "Stress test",
+        {
+            "Packages": ", ".join(isolated(name) for name in findings.measured.packages),
+            "Data set": str(findings.dataset.root),
+        },
+        sections,
+        ("stress.csv", "stress.json"),
     )
     write_text(folder / "report.html", page)
 
@@ -88,8 +85,9 @@ def _reason(one: Failure) -> Iterator[Html | str]:
 
 def _picture(path: Path, description: str) -> Html:
     drawn = base64.b64encode(path.read_bytes()).decode("ascii")
-    image = element("img", src=f"data:image/svg+xml;base64,{drawn}", alt=description)
-    return element("figure", element("div", image, class_="curves", tabindex=0, role="region", aria_label="Curves"))
+    image = element("img", src=f"data:image/svg+xml;base64,{drawn}", alt=description, class_="paper")
+    chart = element("div", image, class_="wide-chart", role="region", aria_label="Curves", tabindex=0)
+    return element("figure", chart)
 
 
 def _description(findings: Findings) -> str:
@@ -208,13 +206,3 @@ def _conventions() -> Html:
         for key, text in CONVENTIONS.items()
     )
     return element("div", element("dl", *entries), class_="terms")
-
-
-def _anchor(title: str) -> str:
-    return title.lower().replace(" ", "-")
-
-
-def _section(title: str, body: Html) -> Html:
-    anchor = _anchor(title)
-    heading = element("h2", title, id=f"{anchor}-heading")
-    return element("section", heading, body, id=anchor, aria_labelledby=f"{anchor}-heading")

@@ -21,6 +21,7 @@ from leanseg.storage import write_text
 
 _AHEAD_SHARE = 0.1  # of the time of a run that ends by the clock: for pairs registered before training
 _FEWEST_TRIED = 4  # pairs that are registered before training, however little time there is
+_HOPELESS = 8  # pairs that are refused one after the other at the beginning: where half of all fit, one in 256 times
 _MOST_NAMED = 5  # scans in one message
 
 
@@ -153,7 +154,8 @@ class UnlabelledScans:
     def register_ahead(self, clock: Clock) -> None:
         """Register all pairs; with a clock that counts time as many as a tenth of it allows, and the others later.
 
-        Raises NoPairsError, NoRoomForFlowsError, and UnlikeScansError when more than half of the pairs are refused.
+        Raises NoPairsError, NoRoomForFlowsError, and UnlikeScansError when more than half of the pairs are refused, or
+        the first eight.
         """
         if not self._pairs:
             raise NoPairsError
@@ -163,6 +165,8 @@ class UnlabelledScans:
         found = register_pairs(self._pairs, self._store, self._register, intensities=self._mix.intensities)
         for outcome in self._progress.track(found, "Registering", total=len(self._pairs)):
             outcomes.append(outcome)
+            if len(outcomes) == _HOPELESS and all(each.refused for each in outcomes):
+                break
             if until is not None and time.monotonic() > until and len(outcomes) >= _FEWEST_TRIED:
                 self._growing = len(outcomes) < len(self._pairs)
                 break
