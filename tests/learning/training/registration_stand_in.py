@@ -41,4 +41,4 @@ def case(folder, name, seed, **options):
     made = scan(folder, name, seed, **options)
     image = made.image[:]
     labels = (image[0] > 1).astype(np.uint8)
-    return CachedCase(name, image, labels, (np.argwhere(labels).astype(np.int32),), made)
+    return CachedCase(name, image, labels, (np.argwhere(labels).astype(np.int32),), scan=made)
