@@ -123,7 +123,7 @@ def test_a_bent_patch_around_a_label_holds_it(tmp_path):
     labels[14:17, 9:12, 9:12] = 1
     foreground = (np.array([[15, 10, 10]], np.int32),)
     bent = Augmentation(affine_probability=0, intensity_probability=0, elastic=Elastic(probability=1, sigma=2.0))
-    one = type(made)("one", made.image, labels, foreground, made.scan)
+    one = type(made)("one", made.image, labels, foreground, scan=made.scan)
     patches = PatchDataset([one], plan(bent, foreground_share=1))
     shown = [int(patches[number][1][1:3, 2:4, 1:4].sum()) > 0 for number in range(30)]
     assert np.mean(shown) > 0.9  # now and then a voxel went out of the scan

@@ -57,29 +57,48 @@ class RegisteredDeformation:
         """
         lows: list[Tensor] = []
         shares: list[Tensor] = []
-        parts: list[slice] = []
-        for places_along, kept in zip(places, self._flow.offsets.shape[2:], strict=True):
-            at = (places_along.double() / self._flow.step).clamp(0, kept - 1)
+        offsets = self._flow.offsets
+        for axis, (along, kept) in enumerate(zip(places, offsets.shape[2:], strict=True), start=2):
+            at = (along.double() / self._flow.step).clamp(0, kept - 1)
             low = at.floor().clamp(max=max(kept - 2, 0)).long()
-            first = int(low.min())
-            parts.append(slice(first, min(int(low.max()) + 2, kept)))
-            lows.append(low - first)
+            wanted, places_in = _wanted(low, kept)
+            offsets = offsets[(slice(None),) * axis + (wanted,)]
+            lows.append(places_in)
             shares.append((at - low).float())
-        half, whole = self._flow.offsets[(slice(None), slice(None), *parts)].astype(np.float32)
-        moved = torch.from_numpy(half * self._weights[0] + whole * self._weights[1])
-        for axis, (low, share) in enumerate(zip(lows, shares, strict=True), start=1):
-            moved = _between(moved, axis, low, share)
-        return moved + self._straight(places)
+        half, whole = torch.from_numpy(np.array(offsets)).float()
+        moved = torch.add(half * self._weights[0], whole, alpha=self._weights[1])
+        for axis in (3, 2):
+            moved = _between(moved, axis, lows[axis - 1], shares[axis - 1])
+        straight, beside = self._straight(places)
+        moved += beside[:, None]
+        out = torch.empty(3, len(places[0]), *moved.shape[2:])
+        for at, (low, share) in enumerate(zip(lows[0].tolist(), shares[0].tolist(), strict=True)):
+            torch.lerp(moved[:, low], moved[:, min(low + 1, moved.shape[1] - 1)], share, out=out[:, at])
+            out[:, at] += straight[:, at, None, None]
+        return out
 
-    def _straight(self, places: Sequence[Tensor]) -> Tensor:
-        """Return the affine's coordinates (3, d, h, w)."""
-        depth, rows, columns = torch.meshgrid(*(along.double() for along in places), indexing="ij")
-        matrix = torch.from_numpy(self._flow.affine[:3])
-        return torch.stack([row[0] * depth + row[1] * rows + row[2] * columns + row[3] for row in matrix]).float()
+    def _straight(self, places: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the affine's coordinates as what D adds to them (3, d), and what H and W do (3, h, w)."""
+        depth, rows, columns = (along.double() for along in places)
+        matrix = torch.from_numpy(self._flow.affine[:3])[..., None, None]
+        beside = matrix[:, 1] * rows[:, None] + matrix[:, 2] * columns + matrix[:, 3]
+        return (matrix[:, 0, 0] * depth).float(), beside.float()
+
+
+def _wanted(low: Tensor, kept: int) -> tuple[slice | NDArray[np.int64], Tensor]:
+    """Return what is read of `kept` places so that `low` and the ones behind them are there, and where `low` then is.
+
+    A slice where that is most of it, else every place by its number: a coarse search reads little of a large flow.
+    """
+    first, last = int(low.min()), min(int(low.max()) + 2, kept)
+    if last - first <= 2 * len(low):
+        return slice(first, last), low - first
+    numbers = np.unique(np.concatenate([low.numpy(), low.numpy() + 1]).clip(max=kept - 1))
+    return numbers, torch.from_numpy(np.searchsorted(numbers, low.numpy()))
 
 
 def _between(values: Tensor, axis: int, low: Tensor, share: Tensor) -> Tensor:
     """Return `values` along `axis` at `low` + `share`, linear between voxels."""
     lower = values.index_select(axis, low)
     upper = values.index_select(axis, (low + 1).clamp(max=values.shape[axis] - 1))
-    return lower + (upper - lower) * share.view([-1 if other == axis else 1 for other in range(values.ndim)])
+    return lower.lerp_(upper, share.view([-1 if other == axis else 1 for other in range(values.ndim)]))
