@@ -20,6 +20,7 @@ from leanseg.plans import (
     Normalisation,
     Plan,
     Preprocessing,
+    RandomContrast,
     RegistrationMix,
     Training,
 )
@@ -123,7 +124,7 @@ def test_a_bent_patch_around_a_label_holds_it(tmp_path):
     labels[14:17, 9:12, 9:12] = 1
     foreground = (np.array([[15, 10, 10]], np.int32),)
     bent = Augmentation(affine_probability=0, intensity_probability=0, elastic=Elastic(probability=1, sigma=2.0))
-    one = type(made)("one", made.image, labels, foreground, made.scan)
+    one = type(made)("one", made.image, labels, foreground, scan=made.scan)
     patches = PatchDataset([one], plan(bent, foreground_share=1))
     shown = [int(patches[number][1][1:3, 2:4, 1:4].sum()) > 0 for number in range(30)]
     assert np.mean(shown) > 0.9  # now and then a voxel went out of the scan
@@ -147,3 +148,12 @@ def test_intensities_are_taken_over_with_the_shape(cases, of_each, store):
         np.save(file, np.add(np.load(file), [[[0]], [[1000]]]))  # what every value becomes
     patches = PatchDataset(cases[:1], plan(settings, foreground_share=1), Deformations(settings, 0, flows))
     assert float(patches[0][0].max()) > 500
+
+
+def test_a_bent_patch_gets_its_contrast_afterwards(cases):
+    bent = MIX.model_copy(update={"elastic": Elastic(probability=1, sigma=1.0), "registration": None})
+    both = bent.model_copy(update={"contrast": RandomContrast(probability=1)})
+    for number in range(4):
+        (image, labels), (made_up, same) = (PatchDataset(cases, plan(each))[number] for each in (bent, both))
+        assert torch.equal(labels, same)
+        assert not torch.equal(image, made_up)
