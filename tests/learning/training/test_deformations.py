@@ -20,6 +20,7 @@ from leanseg.plans import (
     Normalisation,
     Plan,
     Preprocessing,
+    RandomContrast,
     RegistrationMix,
     Training,
 )
@@ -147,3 +148,12 @@ def test_intensities_are_taken_over_with_the_shape(cases, of_each, store):
         np.save(file, np.add(np.load(file), [[[0]], [[1000]]]))  # what every value becomes
     patches = PatchDataset(cases[:1], plan(settings, foreground_share=1), Deformations(settings, 0, flows))
     assert float(patches[0][0].max()) > 500
+
+
+def test_a_bent_patch_gets_its_contrast_afterwards(cases):
+    bent = MIX.model_copy(update={"elastic": Elastic(probability=1, sigma=1.0), "registration": None})
+    both = bent.model_copy(update={"contrast": RandomContrast(probability=1)})
+    for number in range(4):
+        (image, labels), (made_up, same) = (PatchDataset(cases, plan(each))[number] for each in (bent, both))
+        assert torch.equal(labels, same)
+        assert not torch.equal(image, made_up)
