@@ -104,9 +104,7 @@ def _steps(start: int, stop: int) -> Tensor:
     return torch.arange(start, stop, dtype=torch.float32)
 
 
-def _places(
-    shape: Sequence[int], corner: Sequence[int], coordinates: Tensor
-) -> Iterator[tuple[slice, Tensor, Tensor]]:
+def _places(shape: Sequence[int], corner: Sequence[int], coordinates: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Yield, for parts of the flattened voxels, the place (n,) int32 in a box of the first of the eight neighbours.
 
     And how far they lie (3, n) from it, as a share of the way to the next one along D, H and W.
@@ -125,10 +123,8 @@ def _places(
 
 
 def _corner_steps(shape: Sequence[int]) -> list[int]:
-    """Return how far in a flattened box the corners of a cell of voxels lie behind its first one, W changing fastest."""
-    return [
-        (down * shape[1] + back) * shape[2] + right for down, back, right in itertools.product(range(2), repeat=3)
-    ]
+    """Return how far behind its first corner the eight of a cell lie in a flattened box, W changing fastest."""
+    return [(down * shape[1] + back) * shape[2] + right for down, back, right in itertools.product(range(2), repeat=3)]
 
 
 def _corner_shares(shares: Tensor) -> Tensor:
