@@ -123,7 +123,7 @@ def _places(shape: Sequence[int], corner: Sequence[int], coordinates: Tensor) ->
 
 
 def _corner_steps(shape: Sequence[int]) -> list[int]:
-    """Return how far in a flattened box the corners of a cell of voxels lie behind its first, W changing fastest."""
+    """Return how far behind its first corner the eight of a cell lie in a flattened box, W changing fastest."""
     return [(down * shape[1] + back) * shape[2] + right for down, back, right in itertools.product(range(2), repeat=3)]
 
 
