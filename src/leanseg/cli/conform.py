@@ -40,10 +40,11 @@ def conform(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Lay a brain on 160 x 192 x 224 voxels of 1 mm, its middle in theirs, or take labels back.
+    """Lay a brain on a whole-brain network's grid, or labels back.
 
-    That is FreeSurfer's conformed grid (left, inferior, anterior), cropped. The brain is what differs from the value in
-    the scan's corners, so its skull should be stripped. Scans are interpolated linearly, labels take the nearest voxel.
+    The grid is FreeSurfer's conformed one (left, inferior, anterior), cropped to 160 x 192 x 224 voxels of 1 mm with
+    the brain in the middle. The brain is what differs from the value in the scan's corners, so its skull should be
+    stripped. Scans are interpolated linearly, labels take the nearest voxel.
 
     Example: leanseg conform brain.nii.gz -o conformed.nii.gz
     """

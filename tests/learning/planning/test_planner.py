@@ -116,7 +116,7 @@ def test_masks_are_planned_with_what_they_save_and_what_not():
     made = make_plan(*scans([(40, 50, 60)] * 3), Budget(), sparsity=Sparsity(density=0.3), calibration=TWO_CORES)
     assert made.training.sparsity == Sparsity(density=0.3)
     (sentence,) = [sentence for sentence in made.explanation if sentence.startswith("Sparsity")]
-    assert "keep 0.3 of the 134,720 kernels in 25 layers" in sentence
+    assert "keep 40,417 of the 134,720 kernels in 25 layers" in sentence
     assert "stays dense" in sentence
     dense = planned([(40, 50, 60)] * 3)
     assert dense.training.sparsity is None

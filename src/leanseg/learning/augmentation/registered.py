@@ -72,9 +72,10 @@ class RegisteredDeformation:
         straight, beside = self._straight(places)
         moved += beside[:, None]
         out = torch.empty(3, len(places[0]), *moved.shape[2:])
-        for at, (low, share) in enumerate(zip(lows[0].tolist(), shares[0].tolist(), strict=True)):
-            torch.lerp(moved[:, low], moved[:, min(low + 1, moved.shape[1] - 1)], share, out=out[:, at])
-            out[:, at] += straight[:, at, None, None]
+        for slice_at, (slice_low, share) in enumerate(zip(lows[0].tolist(), shares[0].tolist(), strict=True)):
+            above = min(slice_low + 1, moved.shape[1] - 1)
+            torch.lerp(moved[:, slice_low], moved[:, above], share, out=out[:, slice_at])
+            out[:, slice_at] += straight[:, slice_at, None, None]
         return out
 
     def _straight(self, places: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
