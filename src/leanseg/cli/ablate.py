@@ -23,6 +23,7 @@ from leanseg.cli.options import (
     SparsityOption,
     SubjectPatternOption,
 )
+from leanseg.cli.shares import share
 from leanseg.errors import SomeCasesFailedError
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _show_scores(settings: "tuple[SettingScores, ...]") -> None:
         [
             [
                 each.setting,
-                *(_share(each.dice[name].mean) if name in each.dice else "-" for name in names),
+                *(share(each.dice[name].mean) if name in each.dice else "-" for name in names),
                 _interval(each.dice["mean"], ".3f"),
                 f"{each.difference.mean:+.4f}" if each.difference and math.isfinite(each.difference.mean) else "-",
                 _interval(each.difference, "+.4f"),
@@ -187,7 +188,3 @@ def _interval(summary: "Summary | None", form: str) -> str:
     if summary is None or not math.isfinite(summary.low):
         return "-"
     return f"[{summary.low:{form}}, {summary.high:{form}}]"
-
-
-def _share(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "-"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from leanseg.cli.shares import share
+
 if TYPE_CHECKING:
     from leanseg.learning.jobs.cross_validation import CrossValidation
 
@@ -49,12 +51,8 @@ def show_folds(found: "CrossValidation") -> None:
     table(
         ["class", *(f"fold {fold.fold}" for fold in found.folds), "mean", "sd"],
         [
-            [name, *(_share(fold.dice.get(name, math.nan)) for fold in found.folds), _share(mean), _share(sd)]
+            [name, *(share(fold.dice.get(name, math.nan)) for fold in found.folds), share(mean), share(sd)]
             for name, (mean, sd) in found.over_folds().items()
         ],
         title="Dice of each fold's own validation cases; mean and standard deviation over folds",
     )
-
-
-def _share(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "-"

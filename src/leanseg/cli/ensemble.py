@@ -16,6 +16,7 @@ from leanseg.cli.options import (
     OverwriteOption,
     SubjectPatternOption,
 )
+from leanseg.cli.shares import share
 
 if TYPE_CHECKING:
     from leanseg.learning.jobs.ensemble import Ensemble
@@ -105,7 +106,7 @@ def _row(candidate: Any) -> list[str]:
     interval = f"[{mean.low:.3f}, {mean.high:.3f}]" if math.isfinite(mean.low) else "-"
     names = {"scores": "scores averaged", "weights": "weights averaged"}
     name = names.get(candidate.name, candidate.name.replace("_", " "))
-    return [name, *map(_share, dice), _share(mean.mean), interval, f"{candidate.seconds:.2f}"]
+    return [name, *map(share, dice), share(mean.mean), interval, f"{candidate.seconds:.2f}"]
 
 
 def _difference(made: "Ensemble") -> str:
@@ -130,7 +131,3 @@ def _described(made: "Ensemble", out: Path) -> dict[str, Any]:
         "reason": made.reason,
         "measured": made.package.manifest.measured.get("ensemble"),
     }
-
-
-def _share(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "-"

@@ -9,6 +9,7 @@ import typer
 
 import leanseg
 from leanseg.cli.options import JsonOption, OutFolderOption, OverwriteOption
+from leanseg.cli.shares import share
 from leanseg.errors import InputError, SomeCasesFailedError
 from leanseg.storage import encodable
 
@@ -142,22 +143,18 @@ def _rows(cohort: "Cohort") -> Iterator[tuple[str, "dict[str, Summary]"]]:
 def _surface_and_dice(scores: "dict[str, Summary]", tolerances: Sequence[float]) -> Iterator[str]:
     dice = scores["dice"]
     yield str(dice.n)
-    yield _share(dice.mean)
+    yield share(dice.mean)
     yield f"[{dice.low:.3f}, {dice.high:.3f}]" if math.isfinite(dice.low) else "-"
     for tolerance in tolerances:
-        yield _share(scores[f"nsd_{tolerance:g}mm"].mean)
+        yield share(scores[f"nsd_{tolerance:g}mm"].mean)
     yield _number(scores["hd95_mm"].mean, "{:.2f}")
 
 
 def _other_scores(scores: "dict[str, Summary]") -> Iterator[str]:
-    yield _share(scores["iou"].mean)
-    yield _share(scores["sensitivity"].mean)
+    yield share(scores["iou"].mean)
+    yield share(scores["sensitivity"].mean)
     yield _number(scores["specificity"].mean, "{:.4f}")
     yield _number(scores["relative_volume_difference"].mean * 100, "{:+.1f} %")
-
-
-def _share(value: float) -> str:
-    return _number(value, "{:.3f}")
 
 
 def _number(value: float, style: str) -> str:

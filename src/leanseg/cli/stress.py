@@ -8,6 +8,7 @@ import typer
 
 import leanseg
 from leanseg.cli.options import JsonOption, OutFolderOption, OverwriteOption
+from leanseg.cli.shares import share
 from leanseg.errors import SomeCasesFailedError
 from leanseg.storage import encodable
 
@@ -99,8 +100,8 @@ def show(found: "StressTest") -> None:
                 cost.stress.title,
                 encodable(cost.package),
                 str(cost.drop.n),
-                _share(cost.untouched.mean),
-                _share(cost.last.mean),
+                share(cost.untouched.mean),
+                share(cost.last.mean),
                 _signed(cost.drop.mean),
                 _interval(cost.drop),
             ]
@@ -115,10 +116,6 @@ def show(found: "StressTest") -> None:
         typer.echo(encodable(f"failed: {failure.case}{where}: {failure.reason}"))
     if len(found.failures) > _FAILURES_SHOWN:
         typer.echo(f"failed: {len(found.failures) - _FAILURES_SHOWN} more, all named in stress.json")
-
-
-def _share(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "-"
 
 
 def _signed(value: float) -> str:
