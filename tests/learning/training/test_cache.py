@@ -1,3 +1,6 @@
+import threading
+import time
+
 import nibabel
 import numpy as np
 import pytest
@@ -46,6 +49,33 @@ def test_cached_cases_hold_normalised_images_and_class_indices(cases, plan, tmp_
         for index, voxels in enumerate(cached.foreground, start=1):
             assert (cached.labels[tuple(voxels.T)] == index).all()
             assert len(voxels) > 0
+
+
+def test_nobody_writes_on_after_an_interruption(cases, plan, tmp_path, monkeypatch):
+    written, first_done = [], threading.Event()
+    write = cache_module._write_case
+
+    def slowly(case, *rest):
+        if case is not cases[0]:
+            first_done.wait(5)
+            time.sleep(0.1)  # the consumer of the first case is interrupted meanwhile
+        write(case, *rest)
+        written.append(case.name)
+
+    class Hasty(Progress):
+        def track(self, items, doing, total=None):
+            for item in items:
+                yield item
+                first_done.set()
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(cache_module, "_write_case", slowly)
+    monkeypatch.setattr(cache_module, "workers_for", lambda _: 3)
+    with pytest.raises(KeyboardInterrupt):
+        build_cache(cases, plan, tmp_path / "cache", Hasty())
+    at_return = list(written)
+    time.sleep(0.3)
+    assert at_return == written
 
 
 def test_regions_are_sampled_one_by_one_and_ignored_voxels_never(cases, plan, tmp_path):

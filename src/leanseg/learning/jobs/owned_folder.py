@@ -71,12 +71,15 @@ class OwnedFolder:
 
     def abandon(self) -> None:
         """Training was refused before it began: leave everything as it was found."""
-        shutil.rmtree(self._place, ignore_errors=True)
         if self._older is not None:
+            # Out of the way in one step: a file that cannot be deleted must not keep the older run from coming back.
+            self._place.rename(self._older / f"{self._place.name}.given-up")
             (self._older / self._place.name).rename(self._place)
-            self._older.rmdir()
+            shutil.rmtree(self._older, ignore_errors=True)
             self._older = None
-        elif self._existed:
+            return
+        shutil.rmtree(self._place, ignore_errors=True)
+        if self._existed:
             self._place.mkdir()
 
     def _is_used(self) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -97,9 +98,11 @@ def _write_missing(
     """Write the cases that are not in `folder` yet; return the folder of each."""
     places = [folder / _key(case, plan) for case in cases]
     missing = [(case, place) for case, place in zip(cases, places, strict=True) if not place.is_dir()]
-    written = in_order(lambda each: write(each[0], plan, each[1]), missing, workers_for([case for case, _ in missing]))
-    for _ in progress.track(written, doing, total=len(missing)):
-        pass
+    workers = workers_for([case for case, _ in missing])
+    # Closed, so that after Ctrl-C nobody writes into a folder that is being given up.
+    with closing(in_order(lambda each: write(each[0], plan, each[1]), missing, workers)) as written:
+        for _ in progress.track(written, doing, total=len(missing)):
+            pass
     return places
 
 
