@@ -10,7 +10,8 @@ was made for --minutes; the scan is then predicted at its full size by the expor
 two cores. What is done is skipped and what was interrupted goes on when called again with the
 same --out.
 
-    python benchmarks/one_brain.py [--minutes 30] [--steps N] [--network NAME] [--spacing 1|2] [--unlabelled DIR] [--only NAME ...]
+    python benchmarks/one_brain.py [--minutes 30] [--steps N] [--network NAME] [--spacing 1|2] [--unlabelled DIR]
+        [--only NAME ...]
 """
 
 import argparse
