@@ -89,6 +89,20 @@ def write_person(folder: Path) -> None:
     write_dataset(folder, "oasis", scan.array.astype(np.float32), labels.array, scan.geometry.affine)
 
 
+def plan_of(brain: Path, place: Path, settings: dict, arguments: argparse.Namespace):
+    """Return the plan of one variant: the first variant's, whatever the machine did meanwhile, but for what changes."""
+    import leanseg
+    from leanseg.plans import read_plan, write_plan
+
+    made = leanseg.plan(brain, network=arguments.network, minutes=arguments.minutes, **settings)
+    if not (place / "plan.json").exists():
+        place.mkdir(parents=True, exist_ok=True)
+        write_plan(place / "plan.json", made)
+    first = read_plan(place / "plan.json")
+    learned = first.training.model_copy(update={"augmentation": made.training.augmentation})
+    return first.model_copy(update={"training": learned})
+
+
 def train(brain: Path, run: Path, settings: dict, arguments: argparse.Namespace) -> dict:
     """Train, or go on, or find that it was done. Return the run's record."""
     import leanseg
@@ -101,7 +115,7 @@ def train(brain: Path, run: Path, settings: dict, arguments: argparse.Namespace)
     record = run / "run.json"
     state = json.loads(record.read_text())["state"] if record.exists() else None
     if state is None:
-        plan = leanseg.plan(brain, network=arguments.network, minutes=arguments.minutes, **settings)
+        plan = plan_of(brain, run.parent, settings, arguments)
         unlabelled = settings.get("unlabelled")
         leanseg.train(brain, out=run, plan=plan, unlabelled=unlabelled, steps=arguments.steps, progress=Notes())
     elif state != "done":
