@@ -24,6 +24,7 @@
 
 #define ROWS 4             /* output rows that are compared together */
 #define CLASSES 4          /* scores of a head that are made together */
+#define CACHE_LINE 64
 #define HARDLY_ABOVE 1e-30f /* below it a product with a weight might vanish */
 
 struct axis {
@@ -60,16 +61,19 @@ struct tile {
     float *wide;            /* (classes, z, y, segments * LANES): along columns interpolated scores */
     float *highest, *lowest; /* (z, y, segments, padded classes) */
     float *ladder;          /* (2, padded width): extremes of ever wider windows */
-    float *upper;           /* (padded classes) */
+    float *upper, *lower;   /* (padded classes) */
     float *column_weights;  /* (segments, taps, LANES) */
-    int64_t *column_taps;   /* the same shape, from first_x on */
+    int32_t *column_taps;   /* the same shape: input columns, from first_x + column_starts on */
+    int32_t *column_starts; /* (segments, taps, LANES / HALF) */
+    int near;               /* whether all of column_taps are below HALF */
     int64_t *window_starts; /* (segments) */
     int64_t *cell_rows;     /* (cells + 1): output rows, from rows[0] on, where a cell begins */
     int64_t *cell_y;        /* (cells) */
+    int64_t *lines;         /* (depth taps): line of the first row of each slice that a cell sees */
     int32_t *left;          /* (cells, segments, classes): classes that may win */
     int32_t *left_count;    /* (cells, segments) */
     int32_t *decided;       /* (cells, segments): the label of a cell, or -1 */
-    uint8_t *made;          /* (classes, z, y, segments): whether `wide` is there */
+    uint8_t *made;          /* (classes, segments, z, y): whether `wide` is there */
 };
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -111,11 +115,14 @@ static int64_t lay_out(const struct painting *p, struct tile *t, const int64_t b
     t->lowest = take(&end, lines * t->segments * t->padded_classes * 4);
     t->ladder = take(&end, 2 * t->padded_width * 4);
     t->upper = take(&end, t->padded_classes * 4);
+    t->lower = take(&end, t->padded_classes * 4);
     t->column_weights = take(&end, t->segments * columns->taps * LANES * 4);
-    t->column_taps = take(&end, t->segments * columns->taps * LANES * 8);
+    t->column_taps = take(&end, t->segments * columns->taps * LANES * 4);
+    t->column_starts = take(&end, t->segments * columns->taps * (LANES / HALF) * 4);
     t->window_starts = take(&end, t->segments * 8);
     t->cell_rows = take(&end, (t->height + 1) * 8);
     t->cell_y = take(&end, t->height * 8);
+    t->lines = take(&end, taps * 8);
     t->left = take(&end, cells * p->classes * 4);
     t->left_count = take(&end, cells * 4);
     t->decided = take(&end, cells * 4);
@@ -123,28 +130,45 @@ static int64_t lay_out(const struct painting *p, struct tile *t, const int64_t b
     return end - memory;
 }
 
-/* Which input columns each of 16 output columns sees, and which rows belong together. Output columns beyond the tile
-   repeat its last. */
+/* Which input columns the 16 output columns of a segment see. Output columns beyond the tile repeat its last. */
+static void find_columns(const struct painting *p, struct tile *t, int64_t segment)
+{
+    const struct axis *columns = &p->axes[2];
+    int64_t low = t->width, high = 0;
+    for (int64_t tap = 0; tap < columns->taps; tap++) {
+        for (int64_t half = 0; half < LANES / HALF; half++) {
+            const int64_t place = (segment * columns->taps + tap) * (LANES / HALF) + half;
+            int64_t start = t->padded_width - HALF;
+            for (int pass = 0; pass < 2; pass++) {
+                for (int64_t i = 0; i < HALF; i++) {
+                    const int64_t lane = segment * LANES + half * HALF + i;
+                    const int64_t column = smaller(t->columns[0] + lane, t->columns[1] - 1);
+                    const int64_t x = smaller(columns->first[column] - t->first_x + tap, t->width - 1);
+                    if (pass == 0) {
+                        start = smaller(start, x);
+                        continue;
+                    }
+                    t->column_taps[place * HALF + i] = (int32_t)(x - start);
+                    t->column_weights[place * HALF + i] = columns->weights[column * columns->taps + tap];
+                    t->near &= x - start < HALF;
+                    low = smaller(low, x);
+                    high = larger(high, x);
+                }
+            }
+            t->column_starts[place] = (int32_t)start;
+        }
+    }
+    t->window_starts[segment] = low;
+    t->window = larger(t->window, high + 1 - low);
+}
+
+/* What all slices have in common: input columns of the segments, and which rows belong together. */
 static void find_cells(const struct painting *p, struct tile *t)
 {
-    const struct axis *rows = &p->axes[1], *columns = &p->axes[2];
-    t->window = 1;
-    for (int64_t segment = 0; segment < t->segments; segment++) {
-        int64_t low = t->width, high = 0;
-        for (int64_t i = 0; i < LANES; i++) {
-            const int64_t column = smaller(t->columns[0] + segment * LANES + i, t->columns[1] - 1);
-            for (int64_t tap = 0; tap < columns->taps; tap++) {
-                const int64_t x = smaller(columns->first[column] - t->first_x + tap, t->width - 1);
-                const int64_t place = (segment * columns->taps + tap) * LANES + i;
-                t->column_taps[place] = x;
-                t->column_weights[place] = columns->weights[column * columns->taps + tap];
-                low = smaller(low, x);
-                high = larger(high, x);
-            }
-        }
-        t->window_starts[segment] = low;
-        t->window = larger(t->window, high + 1 - low);
-    }
+    const struct axis *rows = &p->axes[1];
+    t->window = t->near = 1;
+    for (int64_t segment = 0; segment < t->segments; segment++)
+        find_columns(p, t, segment);
     for (int64_t segment = 0; segment < t->segments; segment++)
         t->window_starts[segment] = smaller(t->window_starts[segment], t->width - t->window);
     t->cells = 0;
@@ -158,12 +182,30 @@ static void find_cells(const struct painting *p, struct tile *t)
     t->cell_rows[t->cells] = t->rows[1];
 }
 
+/* Where row (z, y) of a channel begins. */
+INLINE const char *row_of(const struct painting *p, const struct tile *t, int64_t channel, int64_t z, int64_t y)
+{
+    return p->part + channel * p->part_strides[0] + z * p->part_strides[1] + (t->first_y + y) * p->part_strides[2] +
+           t->first_x * p->part_strides[3];
+}
+
+/* Ask for the row that is read after row (z, y): rows are too short for the processor to foresee that. */
+INLINE void ask_for_next(const struct painting *p, const struct tile *t, int64_t channel, int64_t z, int64_t y)
+{
+    const int64_t next_z = y + 1 < t->height ? z : smaller(z + 1, p->depth - 1);
+    const char *row = row_of(p, t, channel, next_z, y + 1 < t->height ? y + 1 : 0);
+    const int64_t step = p->part_strides[3], bytes = t->width * step;
+    if (step >= 0 && step <= 4) /* others would be asked for voxel by voxel */
+        for (int64_t byte = 0; byte < bytes + CACHE_LINE; byte += CACHE_LINE)
+            __builtin_prefetch(row + smaller(byte, bytes - 1));
+}
+
 /* Row (z, y) of a channel, as wide as the tile. */
 INLINE void read_row(const struct painting *p, const struct tile *t, int64_t channel, int64_t z, int64_t y, float *row)
 {
     const int64_t step = p->part_strides[3];
-    const char *source = p->part + channel * p->part_strides[0] + z * p->part_strides[1] +
-                         (t->first_y + y) * p->part_strides[2] + t->first_x * step;
+    const char *source = row_of(p, t, channel, z, y);
+    ask_for_next(p, t, channel, z, y);
     if (p->half) {
         for (int64_t x = 0; x < t->width; x++)
             row[x] = float_of_half(*(const uint16_t *)(source + x * step));
@@ -199,18 +241,19 @@ INLINE void apply_head(const struct painting *p, const struct tile *t, float *sc
     }
 }
 
-/* Highest and lowest score of a row of class k within each segment's window, by windows of doubled width. */
+/* Highest and lowest score of a row of a class within each segment's window, by windows of doubled width. */
 INLINE void find_extremes(const struct tile *t, const float *scores, float *highest, float *lowest)
 {
-    float *high = t->ladder, *low = t->ladder + t->padded_width;
+    const float *high = scores, *low = scores;
     int64_t reach = 1;
-    memcpy(high, scores, (size_t)t->padded_width * sizeof(float));
-    memcpy(low, scores, (size_t)t->padded_width * sizeof(float));
     for (; 2 * reach <= t->window; reach *= 2) {
+        float *higher = t->ladder, *lower = t->ladder + t->padded_width;
         for (int64_t x = 0; x + reach < t->width; x++) {
-            high[x] = high[x + reach] > high[x] ? high[x + reach] : high[x];
-            low[x] = low[x + reach] < low[x] ? low[x + reach] : low[x];
+            higher[x] = high[x + reach] > high[x] ? high[x + reach] : high[x];
+            lower[x] = low[x + reach] < low[x] ? low[x + reach] : low[x];
         }
+        high = higher;
+        low = lower;
     }
     for (int64_t segment = 0; segment < t->segments; segment++) {
         const int64_t x = t->window_starts[segment], other = x + t->window - reach;
@@ -240,45 +283,54 @@ INLINE int read_slice(const struct painting *p, const struct tile *t, int64_t z)
             for (int64_t x = 0; x < t->padded_width; x++)
                 infinite |= !(fabsf(row[x]) <= FLT_MAX);
             find_extremes(t, row, t->highest + bounds + k, t->lowest + bounds + k);
-            memset(t->made + (k * taps * t->height + line) * t->segments, 0, (size_t)t->segments);
         }
     }
+    for (int64_t place = 0; place < p->classes * t->segments; place++)
+        memset(t->made + (place * taps + z % taps) * t->height, 0, (size_t)t->height);
     return infinite;
 }
 
-/* Interpolate the scores of class k along columns, for one input line (z, y) and one segment, unless that is done. */
-INLINE void widen(const struct painting *p, const struct tile *t, int64_t k, int64_t line, int64_t segment)
+/* Interpolate the scores of class k along columns, for one input line (z, y) and one segment. `taps` and `near` are
+   constants where most volumes need them. */
+INLINE void widen(const struct painting *p, const struct tile *t, int64_t k, int64_t line, int64_t segment,
+                  const int64_t taps, const int near)
 {
-    const int64_t taps = p->axes[2].taps;
     const int64_t place = k * p->axes[0].taps * t->height + line;
-    uint8_t *made = t->made + place * t->segments + segment;
-    if (*made)
-        return;
-    *made = 1;
     const float *scores = t->scores + place * t->padded_width;
     float *wide = t->wide + (place * t->segments + segment) * LANES;
-    const int64_t *seen = t->column_taps + segment * taps * LANES;
-    const float *weights = t->column_weights + segment * taps * LANES;
-    for (int i = 0; i < LANES; i++)
-        wide[i] = weights[i] * scores[seen[i]];
-    for (int64_t tap = 1; tap < taps; tap++)
-        for (int i = 0; i < LANES; i++)
-            wide[i] += weights[tap * LANES + i] * scores[seen[tap * LANES + i]];
+    for (int64_t half = 0; half < LANES / HALF; half++) {
+        HalfFloats sum = {0};
+        for (int64_t tap = 0; tap < taps; tap++) {
+            const int64_t first = (segment * taps + tap) * (LANES / HALF) + half;
+            const float *seen = scores + t->column_starts[first];
+            const int32_t *lanes = t->column_taps + first * HALF;
+            const HalfFloats weights = *(const HalfFloats *)(t->column_weights + first * HALF);
+            HalfFloats value;
+            if (near)
+                value = picked(seen, *(const HalfIntegers *)lanes);
+            else
+                for (int i = 0; i < HALF; i++)
+                    value[i] = seen[lanes[i]];
+            if (tap)
+                sum += weights * value;
+            else
+                sum = weights * value;
+        }
+        *(HalfFloats *)(wide + half * HALF) = sum;
+    }
 }
 
-/* Which classes may win in a cell whose first input slice is z, and whether that decides it. */
-INLINE void choose(const struct painting *p, const struct tile *t, int64_t z, int64_t cell, int64_t segment)
+/* The highest and lowest score of each class around a cell, into `upper` and `lower`. Returns the highest of the
+   lowest. */
+INLINE float find_bounds(const struct tile *t, int64_t slices, int64_t y, int64_t rows,
+                         int64_t segment)
 {
-    const int64_t slices = smaller(p->axes[0].taps, p->depth - z), place = cell * t->segments + segment;
-    const int64_t y = t->cell_y[cell], rows = smaller(p->axes[1].taps, t->height - y);
-    int32_t *left = t->left + place * p->classes;
-    int32_t count = 0;
-    float best = -INFINITY, last = 0;
+    Floats best = all_lanes(-INFINITY);
     for (int64_t k = 0; k < t->padded_classes; k += LANES) {
         Floats high = all_lanes(-INFINITY), low = all_lanes(INFINITY);
         for (int64_t slice = 0; slice < slices; slice++)
             for (int64_t row = 0; row < rows; row++) {
-                const int64_t line = (z + slice) % p->axes[0].taps * t->height + y + row;
+                const int64_t line = t->lines[slice] + y + row;
                 const int64_t bounds = (line * t->segments + segment) * t->padded_classes + k;
                 const Floats above = *(const Floats *)(t->highest + bounds);
                 const Floats below = *(const Floats *)(t->lowest + bounds);
@@ -286,92 +338,120 @@ INLINE void choose(const struct painting *p, const struct tile *t, int64_t z, in
                 low = chosen(below < low, below, low);
             }
         *(Floats *)(t->upper + k) = high;
-        for (int i = 0; i < LANES; i++)
-            if (k + i < p->classes) {
-                best = low[i] > best ? low[i] : best;
-                last = low[i];
-            }
+        *(Floats *)(t->lower + k) = low;
+        best = chosen(low > best, low, best);
     }
-    if (p->written) {
-        for (int64_t k = 0; k < p->classes; k++) {
-            left[count] = (int32_t)k;
-            count += t->upper[k] > 0;
+    float least = best[0];
+    for (int i = 1; i < LANES; i++)
+        least = best[i] > least ? best[i] : least;
+    return least;
+}
+
+/* Which classes may win in a cell of the slices in `lines`, and whether that decides it. */
+INLINE void choose(const struct painting *p, const struct tile *t, int64_t slices, int64_t cell, int64_t segment)
+{
+    const int64_t place = cell * t->segments + segment, last = p->classes - 1;
+    const int64_t y = t->cell_y[cell], rows = smaller(p->axes[1].taps, t->height - y);
+    const float best = find_bounds(t, slices, y, rows, segment);
+    const float least = p->written ? 0x1p-149f : best - p->margin * fabsf(best);
+    int32_t *left = t->left + place * p->classes, count = 0;
+    for (int64_t k = 0; k < p->classes; k += LANES) {
+        if (!any(*(const Floats *)(t->upper + k) >= all_lanes(least)))
+            continue;
+        for (int64_t i = k; i < smaller(k + LANES, p->classes); i++) {
+            left[count] = (int32_t)i;
+            count += t->upper[i] >= least;
         }
-        t->decided[place] = count ? -1 : 0;
-        if (count && left[count - 1] == p->classes - 1 && last > HARDLY_ABOVE)
-            t->decided[place] = p->written[p->classes - 1];
-    } else {
-        const float least = best - p->margin * fabsf(best);
-        for (int64_t k = 0; k < p->classes; k++) {
-            left[count] = (int32_t)k;
-            count += t->upper[k] >= least;
-        }
-        t->decided[place] = count > 1 ? -1 : left[0];
     }
     t->left_count[place] = count;
+    if (!p->written)
+        t->decided[place] = count > 1 ? -1 : left[0];
+    else if (count == 0)
+        t->decided[place] = 0;
+    else
+        t->decided[place] = t->lower[last] > HARDLY_ABOVE ? p->written[last] : -1;
     if (t->decided[place] >= 0)
         return;
+    const int64_t lines = p->axes[0].taps * t->height;
+    uint8_t *ring = t->made + segment * lines + y;
     for (int32_t i = 0; i < count; i++)
-        for (int64_t slice = 0; slice < slices; slice++)
-            for (int64_t row = 0; row < rows; row++)
-                widen(p, t, left[i], (z + slice) % p->axes[0].taps * t->height + y + row, segment);
+        for (int64_t slice = 0; slice < slices; slice++) {
+            uint8_t *made = ring + left[i] * t->segments * lines + t->lines[slice];
+            for (int64_t row = 0; row < rows; row++) {
+                const int64_t line = t->lines[slice] + y + row;
+                if (made[row])
+                    continue;
+                made[row] = 1;
+                if (t->near && p->axes[2].taps == 2)
+                    widen(p, t, left[i], line, segment, 2, 1);
+                else
+                    widen(p, t, left[i], line, segment, p->axes[2].taps, t->near);
+            }
+        }
 }
 
-INLINE void write_labels(const struct painting *p, char *into, Integers labels, int64_t count)
+/* Write labels of any size and stride. */
+static void write_apart(char *into, const int32_t *labels, int64_t count, int64_t bytes, int64_t step)
 {
-    const int64_t step = p->into_strides[2];
-    if (p->label_bytes == 1) {
-        const Bytes narrow = __builtin_convertvector(labels, Bytes);
-        if (step == 1) {
-            memcpy(into, &narrow, (size_t)count);
-        } else {
-            for (int64_t i = 0; i < count; i++)
-                into[i * step] = (char)narrow[i];
-        }
-    } else {
-        for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++)
+        if (bytes == 1)
+            into[i * step] = (char)labels[i];
+        else
             *(uint16_t *)(into + i * step) = (uint16_t)labels[i];
+}
+
+/* Write the labels of a segment into an output row. */
+INLINE void write_labels(const struct painting *p, const struct tile *t, int64_t output, int64_t row, int64_t segment,
+                         const Integers *labels)
+{
+    const int64_t step = p->into_strides[2], column = t->columns[0] + segment * LANES;
+    const int64_t count = smaller(LANES, t->columns[1] - column);
+    char *into = p->into + output * p->into_strides[0] + row * p->into_strides[1] + column * step;
+    if (p->label_bytes == 1 && step == 1 && count == LANES) {
+        const Bytes narrow = __builtin_convertvector(*labels, Bytes);
+        memcpy(into, &narrow, sizeof narrow);
+    } else {
+        write_apart(into, (const int32_t *)labels, count, p->label_bytes, step);
     }
 }
 
-/* Interpolate a cell's classes along depth and rows and compare them, `count` output rows from `row` on. `slices` and
-   `rows` are the taps along depth and rows, constants where they are 2. */
-INLINE void compare(const struct painting *p, const struct tile *t, int64_t z, int64_t output, int64_t cell,
-                    int64_t segment, int64_t row, const int count, const int64_t slices, const int64_t rows,
+/* Interpolate a cell's classes along depth and rows and compare them: `count` output rows from `row` on, of which those
+   before `end` are written. `slices` and `rows` are the taps along depth and rows, constants where they are 2. */
+INLINE void compare(const struct painting *p, const struct tile *t, int64_t output, int64_t cell, int64_t segment,
+                    int64_t row, int64_t end, const int count, const int64_t slices, const int64_t rows,
                     const int regions)
 {
-    const int64_t depth_taps = p->axes[0].taps, place = cell * t->segments + segment;
+    const int64_t place = cell * t->segments + segment;
     const float *depth_weights = p->axes[0].weights + output * slices;
-    const float *row_weights = p->axes[1].weights + row * rows;
+    const int64_t line_stride = t->segments * LANES, class_stride = p->axes[0].taps * t->height * line_stride;
+    const float *row_weights[ROWS];
     const int32_t *left = t->left + place * p->classes;
-    const int64_t class_stride = depth_taps * t->height, line_stride = t->segments * LANES;
-    const int64_t width = p->into_strides[2];
     Floats best[ROWS];
     Integers labels[ROWS];
     for (int i = 0; i < count; i++) {
+        row_weights[i] = p->axes[1].weights + smaller(row + i, end - 1) * rows;
         best[i] = all_lanes(regions ? 0 : -INFINITY);
         labels[i] = (Integers){0};
     }
     for (int32_t n = 0; n < t->left_count[place]; n++) {
         const int32_t k = left[n], label = regions ? p->written[k] : k;
-        const float *scores = t->wide + k * class_stride * line_stride + segment * LANES;
-        Floats values[ROWS];
+        const float *scores = t->wide + k * class_stride + segment * LANES;
+        Floats values[ROWS] = {{0}};
         for (int64_t tap = 0; tap < rows; tap++) {
             const int64_t y = smaller(t->cell_y[cell] + tap, t->height - 1);
             Floats between = all_lanes(0);
             for (int64_t slice = 0; slice < slices; slice++) {
-                const int64_t line = smaller(z + slice, p->depth - 1) % depth_taps * t->height + y;
-                const Floats score = depth_weights[slice] * *(const Floats *)(scores + line * line_stride);
+                const Floats score = *(const Floats *)(scores + (t->lines[slice] + y) * line_stride);
                 if (slice)
-                    between += score;
+                    between += depth_weights[slice] * score;
                 else
-                    between = score;
+                    between = depth_weights[slice] * score;
             }
             for (int i = 0; i < count; i++)
                 if (tap)
-                    values[i] += row_weights[i * rows + tap] * between;
+                    values[i] += row_weights[i][tap] * between;
                 else
-                    values[i] = row_weights[i * rows + tap] * between;
+                    values[i] = row_weights[i][tap] * between;
         }
         for (int i = 0; i < count; i++) {
             const Integers higher = values[i] > best[i];
@@ -380,41 +460,48 @@ INLINE void compare(const struct painting *p, const struct tile *t, int64_t z, i
             labels[i] = (higher & label) | (~higher & labels[i]);
         }
     }
-    char *into = p->into + output * p->into_strides[0] + (t->columns[0] + segment * LANES) * width;
     for (int i = 0; i < count; i++)
-        write_labels(p, into + (row + i) * p->into_strides[1], labels[i],
-                     smaller(LANES, t->columns[1] - t->columns[0] - segment * LANES));
+        if (row + i < end)
+            write_labels(p, t, output, row + i, segment, labels + i);
 }
 
 /* Paint a cell of an output slice. */
-INLINE void paint_cell(const struct painting *p, const struct tile *t, int64_t z, int64_t output, int64_t cell,
-                       int64_t segment, const int regions)
+INLINE void paint_cell(const struct painting *p, const struct tile *t, int64_t output, int64_t cell, int64_t segment,
+                       const int regions)
 {
     const int64_t slices = p->axes[0].taps, rows = p->axes[1].taps;
-    const int64_t place = cell * t->segments + segment;
-    int64_t row = t->cell_rows[cell];
+    const int32_t decided = t->decided[cell * t->segments + segment];
     const int64_t end = t->cell_rows[cell + 1];
-    if (t->decided[place] >= 0) {
-        char *into = p->into + output * p->into_strides[0] + (t->columns[0] + segment * LANES) * p->into_strides[2];
-        const Integers label = t->decided[place] - (Integers){0};
+    int64_t row = t->cell_rows[cell];
+    if (decided >= 0) {
+        const Integers labels = decided - (Integers){0};
         for (; row < end; row++)
-            write_labels(p, into + row * p->into_strides[1], label,
-                         smaller(LANES, t->columns[1] - t->columns[0] - segment * LANES));
-        return;
+            write_labels(p, t, output, row, segment, &labels);
+    } else if (slices == 2 && rows == 2) {
+        for (; row + 2 < end; row += ROWS)
+            compare(p, t, output, cell, segment, row, end, ROWS, 2, 2, regions);
+        if (row < end)
+            compare(p, t, output, cell, segment, row, end, ROWS / 2, 2, 2, regions);
+    } else {
+        for (; row < end; row++)
+            compare(p, t, output, cell, segment, row, end, 1, slices, rows, regions);
     }
-    if (slices == 2 && rows == 2) {
-        for (; row + 4 <= end; row += 4)
-            compare(p, t, z, output, cell, segment, row, 4, 2, 2, regions);
-        if (end - row == 3)
-            compare(p, t, z, output, cell, segment, row, 3, 2, 2, regions);
-        else if (end - row == 2)
-            compare(p, t, z, output, cell, segment, row, 2, 2, 2, regions);
-        else if (end - row == 1)
-            compare(p, t, z, output, cell, segment, row, 1, 2, 2, regions);
-        return;
-    }
-    for (; row < end; row++)
-        compare(p, t, z, output, cell, segment, row, 1, slices, rows, regions);
+}
+
+/* Read what the slices from z on need, unless it is there, and choose the classes. Returns 1 if a score is not
+   finite. */
+INLINE int move_to(const struct painting *p, const struct tile *t, int64_t z, int64_t *read)
+{
+    const int64_t taps = p->axes[0].taps, slices = smaller(taps, p->depth - z);
+    for (*read = larger(*read, z); *read < z + slices; ++*read)
+        if (read_slice(p, t, *read))
+            return 1;
+    for (int64_t tap = 0; tap < taps; tap++) /* beyond the last slice weights are 0 */
+        t->lines[tap] = smaller(z + tap, p->depth - 1) % taps * t->height;
+    for (int64_t cell = 0; cell < t->cells; cell++)
+        for (int64_t segment = 0; segment < t->segments; segment++)
+            choose(p, t, slices, cell, segment);
+    return 0;
 }
 
 /* The bytes that leanseg_paint needs for the tile box = {row from, to, column from, to}. Only sizes of `p` are read. */
@@ -429,29 +516,24 @@ int64_t leanseg_paint_bytes(const struct painting *p, const int64_t box[4])
 FOR_EACH_PROCESSOR int64_t leanseg_paint(const struct painting *p, const int64_t box[4], char *memory)
 {
     struct tile t;
-    int64_t read = 0, chosen_for = -1;
+    int64_t read = 0, here = -1;
     lay_out(p, &t, box, memory);
     find_cells(p, &t);
     const int64_t bounds = p->axes[0].taps * t.height * t.segments * t.padded_classes;
     for (int64_t i = 0; i < bounds; i++)
         t.highest[i] = t.lowest[i] = -INFINITY;
     for (int64_t output = 0; output < p->slices; output++) {
-        const int64_t z = p->axes[0].first[output];
-        if (z != chosen_for) {
-            for (read = larger(read, z); read < smaller(z + p->axes[0].taps, p->depth); read++)
-                if (read_slice(p, &t, read))
-                    return 1;
-            for (int64_t cell = 0; cell < t.cells; cell++)
-                for (int64_t segment = 0; segment < t.segments; segment++)
-                    choose(p, &t, z, cell, segment);
-            chosen_for = z;
+        if (p->axes[0].first[output] != here) {
+            here = p->axes[0].first[output];
+            if (move_to(p, &t, here, &read))
+                return 1;
         }
         for (int64_t cell = 0; cell < t.cells; cell++)
             for (int64_t segment = 0; segment < t.segments; segment++)
                 if (p->written)
-                    paint_cell(p, &t, z, output, cell, segment, 1);
+                    paint_cell(p, &t, output, cell, segment, 1);
                 else
-                    paint_cell(p, &t, z, output, cell, segment, 0);
+                    paint_cell(p, &t, output, cell, segment, 0);
     }
     return 0;
 }

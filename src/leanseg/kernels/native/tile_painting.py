@@ -131,10 +131,11 @@ class TilePainting:
             ]
             needed = max(self._memory(tile) for tile in tiles)
             few = self._threads > 1 and len(tiles) < _TILES_PER_THREAD * self._threads
-            if rows > 1 and (needed > _TILE_BYTES or few):
-                rows = (rows + 1) // 2
-            elif columns > _LANES and needed > _TILE_BYTES:
+            large = needed > _TILE_BYTES
+            if columns > _LANES and large and columns > 4 * rows:
                 columns = max(_LANES, columns // 2)
+            elif rows > 1 and (large or few):
+                rows = (rows + 1) // 2
             else:
                 return tiles, needed
 

@@ -8,9 +8,12 @@
 #include <string.h>
 
 #define LANES 16
+#define HALF 8
 
 typedef float Floats __attribute__((vector_size(64), may_alias));
 typedef int32_t Integers __attribute__((vector_size(64), may_alias));
+typedef float HalfFloats __attribute__((vector_size(32), may_alias));
+typedef int32_t HalfIntegers __attribute__((vector_size(32), may_alias));
 typedef uint8_t Bytes __attribute__((vector_size(16), may_alias));
 
 /* All that a kernel calls is compiled with it, so that it becomes code for the same processor. */
@@ -32,6 +35,30 @@ INLINE Floats all_lanes(float value) { return value - (Floats){0}; }
 INLINE Floats chosen(Integers where, Floats yes, Floats no)
 {
     return (Floats)((where & (Integers)yes) | (~where & (Integers)no));
+}
+
+/* Whether any lane of a comparison is true. */
+INLINE int any(Integers where)
+{
+    const Bytes narrow = __builtin_convertvector(where, Bytes);
+    uint64_t parts[2];
+    memcpy(parts, &narrow, sizeof parts);
+    return (parts[0] | parts[1]) != 0;
+}
+
+/* values[lanes], where all lanes are below HALF and that many values can be read. */
+INLINE HalfFloats picked(const float *values, HalfIntegers lanes)
+{
+#if defined(__GNUC__) && !defined(__clang__)
+    HalfFloats source;
+    memcpy(&source, values, sizeof source);
+    return __builtin_shuffle(source, lanes);
+#else
+    HalfFloats result;
+    for (int i = 0; i < HALF; i++)
+        result[i] = values[lanes[i]];
+    return result;
+#endif
 }
 
 /* IEEE half floats are floats with a shorter exponent: shifted into place they are 2^112 times too small. */
