@@ -21,6 +21,7 @@ _ROWS, _COLUMNS = 64, 128  # of the largest tile
 _LANES = 16
 _TILES_PER_THREAD = 3  # at least, where there are rows enough: they take different times
 _ALIGNMENT = 64
+_PYTHON_BYTES = 1 << 15  # per thread, and whatever is made once
 _ERROR = 2.0**-20  # per tap, more than rounding may change an interpolated value by, relatively
 
 
@@ -74,7 +75,7 @@ class TilePainting:
     @property
     def extra_bytes(self) -> int:
         """An upper bound of the memory that `paint` takes beside its arguments, in bytes."""
-        return self._threads * (self._bytes + _ALIGNMENT)
+        return self._threads * (self._bytes + _ALIGNMENT + _PYTHON_BYTES)
 
     def takes(self, part: NDArray[Any], into: NDArray[Any]) -> bool:
         """Tell whether the kernel knows the numbers in both arrays."""
