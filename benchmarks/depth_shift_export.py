@@ -1,6 +1,6 @@
 """What depth shifts cost in engines: networks exported with the shift, with other forms of it, and without it.
 
-    python benchmarks/depth_shift_export.py [--threads 1] [--rounds 7] [--json OUT] [CASE ...]
+    python benchmarks/depth_shift_export.py [--threads 1] [--rounds 7] [--engines NAME ...] [--json OUT]
 
 Every form is a whole exported network on one tile. Forms run in turn, a round of all after a round of all, and the
 fastest of the rounds counts, so that other work on the machine touches all alike. "without" is the same network with
@@ -10,10 +10,10 @@ the shift replaced by nothing, all sizes of tensors kept: what it takes is the p
 import argparse
 import json
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -27,13 +27,20 @@ from leanseg.inference.engines.openvino_engine import OpenVinoEngine
 from leanseg.learning import networks
 from leanseg.learning.export.onnx_graph import export_onnx
 from leanseg.learning.layers import depth_shift
-from leanseg.learning.layers.restricted_depth_shift import Part
+from leanseg.learning.layers.restricted_depth_shift import Part, _pieces
 from leanseg.learning.networks import e2enet_block
 
-ENGINES = {"openvino": OpenVinoEngine, "onnxruntime": OnnxRuntimeEngine}
+ENGINES = {
+    "openvino": OpenVinoEngine,
+    "openvino-bf16": partial(OpenVinoEngine, precision="bf16"),  # where the processor can
+    "onnxruntime": OnnxRuntimeEngine,
+}
 SMALL = {"base": 16, "pools": [[2, 2, 2], [2, 2, 2], [2, 2, 2]]}
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 # name -> network, options, tile (D, H, W)
 CASES = {
+    "distill 16x64x64": ("distill_dsm_unet", {}, (16, 64, 64)),
+    "e2enet base 8 16x64x64": ("e2enet", {**SMALL, "base": 8}, (16, 64, 64)),
     "distill 32x128x128": ("distill_dsm_unet", {}, (32, 128, 128)),
     "distill 48x64x64": ("distill_dsm_unet", {}, (48, 64, 64)),
     "distill alpha 1 32x96x96": ("distill_dsm_unet", {"alpha": 1.0}, (32, 96, 96)),
@@ -47,39 +54,44 @@ CLASSES = 14
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cases", nargs="*", default=list(CASES), help="names of cases; all unless given")
+    parser.add_argument("--cases", nargs="*", default=list(CASES), help="names of cases; all unless given")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--engines", nargs="*", default=list(ENGINES))
+    parser.add_argument("--engines", nargs="*", default=["openvino", "onnxruntime"], help=", ".join(ENGINES))
+    parser.add_argument(
+        "--clock", choices=CLOCKS, default="wall", help="cpu where the machine is shared; 1 thread then"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    rows = [
-        row
-        for case in options.cases
-        for engine in options.engines
-        for row in measure(case, engine, options.threads, options.rounds)
-    ]
+    rows = [row for case in options.cases for engine in options.engines for row in measure(case, engine, options)]
     if options.json:
-        facts = {"machine": platform.processor() or platform.machine(), "threads": options.threads, "rows": rows}
-        options.json.write_text(json.dumps(facts, indent=1) + "\n")
+        facts = {
+            "machine": platform.processor() or platform.machine(),
+            "threads": options.threads,
+            "clock": options.clock,
+        }
+        options.json.write_text(json.dumps({**facts, "rows": rows}, indent=1) + "\n")
 
 
-def measure(case: str, engine: str, threads: int, rounds: int) -> Iterator[dict]:
+def measure(case: str, engine: str, options: argparse.Namespace) -> Iterator[dict]:
     """Yield a row for every form of the case's shift."""
     network, settings, tile = CASES[case]
+    clock = CLOCKS[options.clock]
     forms = SLICES if "dsm" in network else VOLUMES
     image = np.random.default_rng(0).normal(size=(1, 1, *tile)).astype(np.float32)
-    engines = {name: ENGINES[engine](_exported(network, settings, tile, form), threads) for name, form in forms.items()}
+    engines = {
+        name: ENGINES[engine](_exported(network, settings, tile, form), options.threads) for name, form in forms.items()
+    }
     expected = engines["library"](image)
     for name, each in engines.items():
         if name != "without":
             assert np.abs(each(image) - expected).max() < 1e-3, name
     seconds = {name: [] for name in engines}
-    for _ in range(rounds):
+    for _ in range(options.rounds):
         for name, each in engines.items():
-            began = time.perf_counter()
+            began = clock()
             each(image)
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(clock() - began)
     least = {name: min(found) for name, found in seconds.items()}
     for name, found in least.items():
         share = found / least["without"] - 1
@@ -159,66 +171,32 @@ SLICES = {
 }
 
 
-# Volumes (B, C, D, H, W): E2ENet.
+# Volumes (B, C, D, H, W): E2ENet. The library's form is one depthwise convolution of all channels.
 
 
 @contextmanager
-def _volumes(piece: Callable[[Tensor, object], Tensor]) -> Iterator[None]:
-    with mock.patch.object(sys.modules["leanseg.learning.layers.restricted_depth_shift"], "_exported", piece):
-        yield
-
-
-def volumes_without(flow: Tensor, piece: object) -> Tensor:
-    return flow.narrow(1, piece.source, piece.channels)
-
-
-def volumes_joined(flow: Tensor, piece: object) -> Tensor:
-    """The form of leanseg 0.1: a concatenation along depth for every piece."""
-    channels = flow.narrow(1, piece.source, piece.channels)
-    if not piece.slices:
-        return channels
-    border = torch.zeros_like(channels[:, :, : abs(piece.slices)])
-    kept = flow.shape[2] - abs(piece.slices)
-    if piece.slices > 0:
-        return torch.cat([border, channels[:, :, :kept]], dim=2)
-    return torch.cat([channels[:, :, -kept:], border], dim=2)
-
-
-def volumes_one_hot(flow: Tensor, piece: object) -> Tensor:
-    channels = flow.narrow(1, piece.source, piece.channels)
-    if not piece.slices:
-        return channels
-    return _hot(channels, piece.slices)
-
-
-def _hot(channels: Tensor, slices: int) -> Tensor:
-    reach = abs(slices)
-    weight = channels.new_zeros(channels.shape[1], 1, 2 * reach + 1, 1, 1)
-    weight[:, 0, reach - slices] = 1
-    return functional.conv3d(channels, weight, padding=(reach, 0, 0), groups=channels.shape[1])
-
-
-@contextmanager
-def _joining(join: Callable[[Sequence[Tensor], Sequence[Part]], Tensor]) -> Iterator[None]:
+def _volumes(join: Callable[[Sequence[Tensor], Sequence[Part]], Tensor]) -> Iterator[None]:
     with mock.patch.object(e2enet_block, "join_shifted", join):
         yield
 
 
-def volumes_one_hot_all(flows: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:
-    """One depthwise convolution of all channels, after they were joined."""
-    x = torch.cat(list(flows), dim=1) if len(flows) > 1 else flows[0]
-    reach = max(abs(slices) for _, slices in parts)
-    weight = x.new_zeros(x.shape[1], 1, 2 * reach + 1, 1, 1)
-    start = 0
-    for channels, slices in parts:
-        weight[start : start + channels, 0, reach - slices] = 1
-        start += channels
-    return functional.conv3d(x, weight, padding=(reach, 0, 0), groups=x.shape[1]) if reach else x
+def volumes_without(flows: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:  # noqa: ARG001
+    return torch.cat(list(flows), dim=1) if len(flows) > 1 else flows[0]
+
+
+def volumes_joined(flows: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:
+    """The form of leanseg 0.1: each piece of a flow that moves is joined with a border along depth."""
+    return _by_piece(flows, parts, _with_border)
+
+
+def volumes_one_hot(flows: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:
+    """A depthwise convolution for each piece of a flow that moves."""
+    return _by_piece(flows, parts, _one_hot_piece)
 
 
 def volumes_padded(flows: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:
     """All channels with borders, from which each part takes its own slices."""
-    x = torch.cat(list(flows), dim=1) if len(flows) > 1 else flows[0]
+    x = volumes_without(flows, parts)
     reach = max(abs(slices) for _, slices in parts)
     padded = functional.pad(x, (0, 0, 0, 0, reach, reach))
     pieces, start = [], 0
@@ -228,13 +206,31 @@ def volumes_padded(flows: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:
     return torch.cat(pieces, dim=1)
 
 
+def _by_piece(flows: Sequence[Tensor], parts: Sequence[Part], move: Callable[[Tensor, int], Tensor]) -> Tensor:
+    pieces = _pieces([flow.shape[1] for flow in flows], parts)
+    moved = [(flows[one.flow].narrow(1, one.source, one.channels), one.slices) for one in pieces]
+    return torch.cat([move(x, slices) if slices else x for x, slices in moved], dim=1)
+
+
+def _with_border(x: Tensor, slices: int) -> Tensor:
+    border = x.new_zeros(*x.shape[:2], abs(slices), *x.shape[3:])
+    kept = x.shape[2] - abs(slices)
+    return torch.cat([border, x[:, :, :kept]] if slices > 0 else [x[:, :, -kept:], border], dim=2)
+
+
+def _one_hot_piece(x: Tensor, slices: int) -> Tensor:
+    reach = abs(slices)
+    weight = x.new_zeros(x.shape[1], 1, 2 * reach + 1, 1, 1)
+    weight[:, 0, reach - slices] = 1
+    return functional.conv3d(x, weight, padding=(reach, 0, 0), groups=x.shape[1])
+
+
 VOLUMES = {
     "library": None,
     "without": lambda: _volumes(volumes_without),
     "joined": lambda: _volumes(volumes_joined),
     "one-hot part": lambda: _volumes(volumes_one_hot),
-    "one-hot all": lambda: _joining(volumes_one_hot_all),
-    "padded": lambda: _joining(volumes_padded),
+    "padded": lambda: _volumes(volumes_padded),
 }
 
 
