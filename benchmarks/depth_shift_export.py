@@ -83,9 +83,9 @@ def measure(case: str, engine: str, options: argparse.Namespace) -> Iterator[dic
         name: ENGINES[engine](_exported(network, settings, tile, form), options.threads) for name, form in forms.items()
     }
     expected = engines["library"](image)
+    allowed = (0.1 if "bf16" in engine else 1e-4) * np.abs(expected).max()
     for name, each in engines.items():
-        if name != "without":
-            assert np.abs(each(image) - expected).max() < 1e-3, name
+        assert name == "without" or np.abs(each(image) - expected).max() < allowed, name
     seconds = {name: [] for name in engines}
     for _ in range(options.rounds):
         for name, each in engines.items():
