@@ -41,6 +41,7 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 CASES = {
     "distill 16x64x64": ("distill_dsm_unet", {}, (16, 64, 64)),
     "e2enet base 8 16x64x64": ("e2enet", {**SMALL, "base": 8}, (16, 64, 64)),
+    "e2enet base 16 16x64x64": ("e2enet", SMALL, (16, 64, 64)),
     "distill 32x128x128": ("distill_dsm_unet", {}, (32, 128, 128)),
     "distill 48x64x64": ("distill_dsm_unet", {}, (48, 64, 64)),
     "distill alpha 1 32x96x96": ("distill_dsm_unet", {"alpha": 1.0}, (32, 96, 96)),
