@@ -50,7 +50,7 @@ def predict(run, data, count, threads, way, out):
         def __init__(self):
             self.rss = []
 
-        def track(self, items, doing, total=None):
+        def track(self, items, doing, total=None):  # noqa: ARG002
             for item in items:
                 yield item
                 if doing == "Predicting":

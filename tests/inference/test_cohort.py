@@ -280,7 +280,7 @@ def test_finished_cases_are_left_as_they_are(package, tmp_path, read_ahead):
     before = contents(tmp_path / "out")
     summary = predict_cases(package, cases, tmp_path / "out", resume=True, read_ahead=read_ahead)
     assert (summary.skipped, summary.done, summary.failed) == (("a", "b"), ("c",), ())
-    assert summary.anew == {"c": "not predicted yet"}
+    assert summary.anew == {"c": "missing"}
     after = contents(tmp_path / "out")
     assert {name: after[name] for name in before} == before
 
@@ -301,13 +301,13 @@ def test_what_would_come_out_otherwise_is_predicted_anew_and_why_is_said(package
     (out / "c.nii.gz").unlink()
     summary = predict_cases(package, cases, out, resume=True)
     assert summary.skipped == ("a",)
-    assert summary.anew == {"b": "its scan has changed", "c": "not predicted yet"}
+    assert summary.anew == {"b": "of a changed scan", "c": "missing"}
     summary = predict_cases(package, cases, out, resume=True, engine="onnxruntime")
-    assert set(summary.anew.values()) == {"made by another engine"}
+    assert set(summary.anew.values()) == {"of another engine"}
     summary = predict_cases(package, cases, out, resume=True, engine="onnxruntime", nan=0.0)
-    assert set(summary.anew.values()) == {"made with another --nan"}
+    assert set(summary.anew.values()) == {"of another --nan"}
     other = make_package(tmp_path / "other", overlap=0.25)
-    assert set(predict_cases(other, cases, out, resume=True).anew.values()) == {"made by another package"}
+    assert set(predict_cases(other, cases, out, resume=True).anew.values()) == {"of another package"}
     assert predict_cases(other, cases, out, resume=True).skipped == ("a", "b", "c")
 
 

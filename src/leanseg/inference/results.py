@@ -20,16 +20,16 @@ from leanseg.storage import open_plain, whole_file, write_json
 from leanseg.volumes import Geometry, files_of
 from leanseg.volumes.writing import write_into
 
-NOT_THERE = "not predicted yet"
+NOT_THERE = "missing"
 # Keys of the sidecar that decide the labels, and what is said where one of them differs from what would be written now.
 _DECISIVE = {
-    "package": "made by another package",
-    "input_sha256": "its scan has changed",
-    "engine": "made by another engine",
-    "precision": "made in another precision",
-    "tile": "made with another tile",
-    "nan": "made with another --nan",
-    "leanseg": "made by another version of leanseg",
+    "package": "of another package",
+    "input_sha256": "of a changed scan",
+    "engine": "of another engine",
+    "precision": "of another precision",
+    "tile": "of another tile",
+    "nan": "of another --nan",
+    "leanseg": "of another version of leanseg",
 }
 
 
