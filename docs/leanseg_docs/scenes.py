@@ -156,7 +156,6 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "leanseg predict runs/first three-scans --resume --out other-label-maps",
         "The same scans once the broken one is mended; the finished ones are left as they are:",
         before=stage.mend_the_second_of_three,
-        again=True,
         after=("predict-partly",),
     ),
     Scene(
