@@ -5,6 +5,7 @@ made here, out of the first of them.
 """
 
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -80,7 +81,7 @@ def change_a_package(folder: Path) -> None:
         for member in sound.infolist():
             content = sound.read(member)
             if member.filename == "plan.json":
-                content = content.replace(b'"overlap": 0.5', b'"overlap": 0.6')
+                content = re.sub(rb'"overlap": [0-9.]+', b'"overlap": 0.6', content)
             changed.writestr(member, content)
 
 
