@@ -15,16 +15,15 @@ def threads():
 
 
 @both
-def test_items_come_in_order_with_what_was_made_of_them(threaded):
+def test_results_come_in_order(threaded):
     with Ahead(lambda item, _: -item, range(20), threaded=threaded) as ahead:
-        assert list(ahead) == [(item, -item) for item in range(20)]
+        assert [ahead.take() for _ in range(20)] == [-item for item in range(20)]
 
 
 @both
 def test_nothing_to_do_is_done(threaded):
-    with Ahead(lambda item, _: item, [], threaded=threaded) as ahead, Behind(lambda item: item, threaded=threaded) as b:
-        assert list(ahead) == []
-        assert b.results() == []
+    with Ahead(lambda item, _: item, [], threaded=threaded), Behind(lambda item: item, threaded=threaded) as behind:
+        assert behind.results() == []
 
 
 def test_the_next_item_is_worked_on_while_one_is_in_use_and_no_further_one():
@@ -35,21 +34,19 @@ def test_the_next_item_is_worked_on_while_one_is_in_use_and_no_further_one():
         return item
 
     with Ahead(work, range(4), threaded=True) as ahead:
-        items = iter(ahead)
-        next(items)
+        ahead.take()
         assert begun[1].wait(5)
         time.sleep(0.05)
         assert not begun[2].is_set()
-        next(items)
+        ahead.take()
         assert begun[2].wait(5)
 
 
 def test_without_a_thread_an_item_is_worked_on_when_it_is_asked_for():
     begun = []
     with Ahead(lambda item, _: begun.append(item), range(3), threaded=False) as ahead:
-        items = iter(ahead)
         assert begun == []
-        next(items)
+        ahead.take()
         assert begun == [0]
 
 
@@ -75,9 +72,9 @@ def test_one_item_is_finished_while_the_next_is_computed_and_waits_for_no_more()
 @both
 def test_an_error_reaches_the_caller(threaded):
     with Ahead(lambda item, _: 1 / (2 - item), range(5), threaded=threaded) as ahead:
-        taken = []
+        assert [ahead.take(), ahead.take()] == [0.5, 1]
         with pytest.raises(ZeroDivisionError):
-            taken.extend(item for item, _ in ahead)
+            ahead.take()
 
 
 @both
@@ -112,9 +109,8 @@ def test_no_thread_is_left_whatever_ends_the_block():
             Ahead(lambda item, over: item if item == 0 else slowly(item, over), range(9), threaded=True) as ahead,
             Behind(write, threaded=True) as behind,
         ):
-            for item, _ in ahead:
-                behind.give(item)
-                raise Stop
+            behind.give(ahead.take())
+            raise Stop
 
     started = time.monotonic()
     with pytest.raises(Stop) as _kept:  # as by whoever tidies up meanwhile
@@ -138,7 +134,9 @@ def test_a_result_is_gone_from_memory_when_the_next_is_taken(threaded):
         return made
 
     with Ahead(work, range(6), threaded=threaded) as ahead:
-        for _, made in ahead:
+        for _ in range(6):
+            made = ahead.take()
+            assert made in alive
             del made
             time.sleep(0.01)  # lets the thread run ahead
-            assert len(alive) <= 2  # that of this item and of the next
+            assert len(alive) <= int(threaded)  # that of the next item
