@@ -301,13 +301,13 @@ def test_what_would_come_out_otherwise_is_predicted_anew_and_why_is_said(package
     (out / "c.nii.gz").unlink()
     summary = predict_cases(package, cases, out, resume=True)
     assert summary.skipped == ("a",)
-    assert summary.anew == {"b": "of a changed scan", "c": "missing"}
+    assert summary.anew == {"b": "made of a changed scan", "c": "missing"}
     summary = predict_cases(package, cases, out, resume=True, engine="onnxruntime")
-    assert set(summary.anew.values()) == {"of another engine"}
+    assert set(summary.anew.values()) == {"made by another engine"}
     summary = predict_cases(package, cases, out, resume=True, engine="onnxruntime", nan=0.0)
-    assert set(summary.anew.values()) == {"of another --nan"}
+    assert set(summary.anew.values()) == {"made with another --nan"}
     other = make_package(tmp_path / "other", overlap=0.25)
-    assert set(predict_cases(other, cases, out, resume=True).anew.values()) == {"of another package"}
+    assert set(predict_cases(other, cases, out, resume=True).anew.values()) == {"made by another package"}
     assert predict_cases(other, cases, out, resume=True).skipped == ("a", "b", "c")
 
 

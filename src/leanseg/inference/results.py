@@ -23,13 +23,13 @@ from leanseg.volumes.writing import write_into
 NOT_THERE = "missing"
 # Keys of the sidecar that decide the labels, and what is said where one of them differs from what would be written now.
 _DECISIVE = {
-    "package": "of another package",
-    "input_sha256": "of a changed scan",
-    "engine": "of another engine",
-    "precision": "of another precision",
-    "tile": "of another tile",
-    "nan": "of another --nan",
-    "leanseg": "of another version of leanseg",
+    "package": "made by another package",
+    "input_sha256": "made of a changed scan",
+    "engine": "made by another engine",
+    "precision": "made in another precision",
+    "tile": "made with another tile",
+    "nan": "made with another --nan",
+    "leanseg": "made by another version of leanseg",
 }
 
 
