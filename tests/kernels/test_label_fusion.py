@@ -80,7 +80,7 @@ def test_a_region_without_a_value_is_refused():
 
 @pytest.mark.parametrize("regions", [False, True])
 def test_memory_does_not_grow_with_the_classes(monkeypatch, regions):
-    monkeypatch.setattr("leanseg.kernels.parallel.cores", lambda: 1)
+    monkeypatch.setattr("leanseg.kernels.label_painting.cores", lambda: 1)
 
     def peak(classes):
         scores = np.zeros((classes, 24, 24, 24), dtype=np.float16)

@@ -46,7 +46,7 @@ class Slab:
     def resample(self, volume: NDArray[np.floating]) -> Float32:
         """Return slices `depth.outputs` (d, H', W') of `volume` (D, H, W) on the output grid."""
         slices = np.asarray(volume[self.depth.inputs], dtype=np.float32)
-        return _along_columns(_along_rows(_along_depth(slices, self.depth), self.rows), self.columns)
+        return along_columns(along_rows(_along_depth(slices, self.depth), self.rows), self.columns)
 
     def from_first_input(self) -> "Slab":
         """Return the same slab for a volume that begins at the first slice this one sees."""
@@ -105,6 +105,22 @@ def triangle_taps(old: int, new: int) -> tuple[NDArray[np.intp], NDArray[np.floa
     return np.clip(taps, 0, old - 1), weights / weights.sum(axis=1, keepdims=True)
 
 
+def banded_taps(old: int, new: int) -> tuple[NDArray[np.intp], Float32]:
+    """Return for each output voxel the first input voxel it sees, (new,), and the weights of it and the next, (new, T).
+
+    They are those of `triangle_taps` without what does not count: a voxel that is seen twice at the border appears
+    once, a weight that is 0 only behind those that are not. Voxels behind the last input voxel have weight 0.
+    """
+    taps, weights = triangle_taps(old, new)
+    seen = weights > 0
+    first = np.where(seen, taps, old).min(axis=1)
+    last = np.where(seen, taps, 0).max(axis=1)
+    bands = np.zeros((new, int((last - first).max()) + 1))
+    rows, columns = np.nonzero(seen)
+    np.add.at(bands, (rows, taps[rows, columns] - first[rows]), weights[rows, columns])
+    return first, bands.astype(np.float32)
+
+
 def _dense(taps: NDArray[np.intp], weights: NDArray[np.float64], start: int) -> Block:
     low, high = int(taps.min()), int(taps.max()) + 1
     matrix = np.zeros((len(taps), high - low))
@@ -123,7 +139,7 @@ def _along_depth(slices: Float32, block: Block) -> Float32:
     return result
 
 
-def _along_rows(slices: Float32, blocks: tuple[Block, ...]) -> Float32:
+def along_rows(slices: Float32, blocks: tuple[Block, ...]) -> Float32:
     """(d, H, W) -> (d, H', W)."""
     size = blocks[-1].outputs.stop
     if size == slices.shape[1]:
@@ -134,7 +150,7 @@ def _along_rows(slices: Float32, blocks: tuple[Block, ...]) -> Float32:
     return result
 
 
-def _along_columns(slices: Float32, blocks: tuple[Block, ...]) -> Float32:
+def along_columns(slices: Float32, blocks: tuple[Block, ...]) -> Float32:
     """(d, H, W) -> (d, H, W')."""
     size = blocks[-1].outputs.stop
     if size == slices.shape[2]:
