@@ -142,14 +142,14 @@ def test_scans_are_never_written_over(package, tmp_path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("failing", ["write_volume", "write_json"])
+@pytest.mark.parametrize("failing", ["write_into", "write_json"])
 def test_both_files_of_a_case_appear_or_none(package, tmp_path, monkeypatch, failing):
     from leanseg.storage import CannotWriteError
 
     def fail(path, *args, **options):
         raise CannotWriteError(path, OSError(28, "No space left on device"))
 
-    monkeypatch.setattr(f"leanseg.inference.cohort.{failing}", fail)
+    monkeypatch.setattr(f"leanseg.inference.results.{failing}", fail)
     cases = find_cases([save(tmp_path / "scans" / "a.nii.gz", random_image(0))])
     summary = predict_cases(package, cases, tmp_path / "out")
     assert "No space left" in summary.failed[0].error.what
@@ -161,12 +161,13 @@ def test_a_sidecar_never_stays_without_its_label_map(package, tmp_path, monkeypa
 
     @contextlib.contextmanager
     def fail_at_the_end(path):
+        path.parent.mkdir()
         yield path.with_name("temporary.nii.gz")
         (path.parent / "temporary.nii.gz").unlink()
         assert path.with_name("a.json").exists()
         raise CannotWriteError(path, OSError(28, "No space left on device"))
 
-    monkeypatch.setattr("leanseg.inference.cohort.whole_file", fail_at_the_end)
+    monkeypatch.setattr("leanseg.inference.results.whole_file", fail_at_the_end)
     cases = find_cases([save(tmp_path / "scans" / "a.nii.gz", random_image(0))])
     assert predict_cases(package, cases, tmp_path / "out").done == ()
     assert list((tmp_path / "out").iterdir()) == []

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
 
-from leanseg.api.choices import Device, EngineName
+from leanseg.api.choices import Device, EngineName, refuse_contradictions
 from leanseg.api.model import Model, chosen_engine, open_package, refuse_engine_options, refuse_second_engine
 from leanseg.api.paths import PathLike
 from leanseg.api.scans import Scan, scan_paths
 from leanseg.api.segmentation import Segmentation
 from leanseg.datasets import find_cases
 from leanseg.inference import Engine, Summary, predict_cases
+from leanseg.inference.parts import Part
 from leanseg.packages import Package
 from leanseg.progress import Progress
+
+_EXCLUSIVE = (("resume", "overwrite", "finished cases are either kept or replaced"),)
 
 
 @overload
@@ -41,6 +44,8 @@ def predict(
     nan: float | None = None,
     max_voxels: int | None = None,
     threads: int | None = None,
+    part: str | None = None,
+    resume: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Summary: ...
@@ -56,6 +61,8 @@ def predict(
     nan: float | None = None,
     max_voxels: int | None = None,
     threads: int | None = None,
+    part: str | None = None,
+    resume: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Segmentation | Summary:
@@ -70,9 +77,14 @@ def predict(
 
     engine: what computes the network, by name or an open one; default: as the plan says. device: where torch computes.
     nan: takes the place of NaN and infinite voxels, which are refused without it. max_voxels: refuse larger scans.
-    threads: cores for the engine, all by default. overwrite: replace the files of these cases in `out`.
+    threads: cores for the engine, all by default. part: with "2/8" the second eighth of the cases only, by name, so
+    that eight machines can work on one folder. resume: skip the cases that are finished in `out`. overwrite: replace
+    the files of these cases there. The next case is read and the last is written while one is computed, unless the
+    package was planned for a limited memory of prediction.
     Raises InputErrors and BudgetErrors; torch is imported for engine="torch" only.
     """
+    refuse_contradictions(_EXCLUSIVE, {"resume": resume, "overwrite": overwrite})
+    chosen = None if part is None else Part.parse(part)
     if isinstance(package, Model):
         refuse_second_engine(engine, device, threads)
     else:
@@ -90,6 +102,9 @@ def predict(
         nan=nan,
         max_voxels=max_voxels,
         threads=threads,
+        part=chosen,
+        resume=resume,
         overwrite=overwrite,
+        read_ahead=opened.plan.budget.prediction_ram is None,
         progress=progress,
     )

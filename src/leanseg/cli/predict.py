@@ -59,6 +59,11 @@ def predict(
     ] = None,
     max_voxels: MaxVoxelsOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores for the engine; default: all")] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="N/PARTS", help="Only this part of the cases, e.g. 2/8, for several machines"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Skip the cases that are finished")] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -66,7 +71,7 @@ def predict(
 
     Each case comes out as OUT/<case>.nii.gz on the grid of its scan, with OUT/<case>.json beside it that says how it
     was made. A case that fails is named and the others go on: exit code 4 then, 2 if none is left. --overwrite replaces
-    the files of these cases only.
+    the files of these cases only; --resume skips those whose label map would come out the same.
 
     Example: leanseg predict runs/hippocampus new-scans -o label-maps
     """
@@ -83,13 +88,15 @@ def predict(
             nan=nan,
             max_voxels=max_voxels,
             threads=threads,
+            part=part,
+            resume=resume,
             overwrite=overwrite,
             progress=progress,
         )
     problem = _problem(summary)
     if as_json:
         show_json(_described(summary))
-    elif summary.done:
+    elif summary.done or summary.skipped:
         _close(summary, out)
     if problem:
         # Told, not raised: with --json the failures are in what was printed, and a second document would break it.
@@ -102,15 +109,15 @@ def _problem(summary: "Summary") -> LeansegError | None:
     """Return what the command should end with: a case that was alone speaks for itself."""
     if not summary.failed:
         return None
-    if summary.done:
-        return CasesNotPredictedError(summary.failed, len(summary.done))
+    if done := len(summary.done) + len(summary.skipped):
+        return CasesNotPredictedError(summary.failed, done)
     return summary.failed[0].error if len(summary.failed) == 1 else NoCasePredictedError(summary.failed)
 
 
 def _tell_each(summary: "Summary") -> None:
     from leanseg.cli.failures import tell
 
-    if len(summary.failed) + len(summary.done) > 1:
+    if len(summary.failed) + len(summary.done) + len(summary.skipped) > 1:
         for failure in summary.failed:
             tell(failure.error)
 
@@ -118,9 +125,21 @@ def _tell_each(summary: "Summary") -> None:
 def _close(summary: "Summary", out: Path) -> None:
     from leanseg.cli.closing import close
 
+    _tell_of_finished(summary)
     number = len(summary.done)
     how = f"{summary.engine}, {summary.precision}, {summary.seconds:.1f} s"
     close(out, f"{number} label map{'s' * (number != 1)}, {how}", then=("evaluate", out, "LABELS", "-o", "REPORT"))
+
+
+def _tell_of_finished(summary: "Summary") -> None:
+    """Say how many cases were skipped, and why the others were not; nothing unless that was asked for."""
+    if summary.skipped:
+        typer.echo(f"skipped: {len(summary.skipped)} finished")
+    counts: dict[str, int] = {}
+    for reason in summary.anew.values():
+        counts[reason] = counts.get(reason, 0) + 1
+    if counts:
+        typer.echo("predicted: " + "; ".join(f"{number} {reason}" for reason, number in counts.items()))
 
 
 def _described(summary: "Summary") -> dict[str, Any]:
@@ -132,6 +151,8 @@ def _described(summary: "Summary") -> dict[str, Any]:
         "precision": summary.precision,
         "seconds": round(summary.seconds, 3),
         "done": summary.done,
+        "skipped": summary.skipped,
+        "anew": dict(summary.anew),
         "failed": [{"case": failure.case, **described(failure.error)} for failure in summary.failed],
     }
 

@@ -35,6 +35,12 @@ def write_volume(path: Path, array: NDArray[Any], geometry: Geometry, *, like: P
     like: the image that `geometry` was read from. If it is a NIfTI its two transforms are copied number by number,
     so that every program lays the new image exactly over it. Raises CannotWriteError and leaves nothing behind.
     """
+    with whole_file(path) as temporary:
+        write_into(temporary, array, geometry, like=like)
+
+
+def write_into(path: Path, array: NDArray[Any], geometry: Geometry, *, like: Path | None = None) -> None:
+    """Write as `write_volume` does, but straight into `path`: for a caller who sees to it that it appears whole."""
     if array.shape != geometry.shape:
         raise ValueError(f"array of shape {array.shape} does not fit a geometry of shape {geometry.shape}")
     if not path.name.lower().endswith((".nii", ".nii.gz")):
@@ -51,12 +57,13 @@ def write_vectors(path: Path, vectors: Iterable[NDArray[np.float32]], geometry: 
     header = _header(geometry, np.dtype(np.float32), None)
     header["dim"] = (5, *geometry.shape, 1, 3, 1, 1)
     header["intent_code"] = _VECTOR
-    _write_file(path, header, vectors, np.dtype(np.float32))
+    with whole_file(path) as temporary:
+        _write_file(temporary, header, vectors, np.dtype(np.float32))
 
 
 def _write_file(path: Path, header: NDArray[np.void], arrays: Iterable[NDArray[Any]], dtype: np.dtype[Any]) -> None:
     """Write a header and then each of `arrays` (X, Y, Z), slice by slice."""
-    with whole_file(path) as temporary, temporary.open("wb") as file:
+    with path.open("wb") as file:
         packer = zlib.compressobj(_LEVEL, wbits=31) if path.name.lower().endswith(".gz") else None
         _write(file, packer, header.tobytes() + bytes(4))
         for array in arrays:
