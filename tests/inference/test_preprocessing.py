@@ -115,6 +115,18 @@ def test_the_grid_covers_the_same_extent_and_labels_return_on_the_grid_of_the_sc
     assert painted(prepared, np.zeros((2, *prepared.grid.shape), dtype=np.float32)).shape == shape
 
 
+@given(value=st.floats(-5, 5, width=32), target=st.tuples(*[st.floats(0.4, 2.5)] * 3))
+@settings(deadline=None, max_examples=30)
+def test_what_surrounds_the_content_stays_one_number(value, target):
+    scan = np.full((1, 14, 15, 16), value, dtype=np.float32)
+    scan[0, 5:9, 5:10, 6:9] = value + 3
+    found = prepare(scan, geometry_of(scan.shape[1:]), plain(spacing=target)).array[0]
+    around = [face for axis in range(3) for face in np.moveaxis(found, axis, 0)[[0, -1]]]
+    for face in around:
+        np.testing.assert_array_equal(face, np.float32(value))
+    assert found.max() > value + 0.5
+
+
 def test_spacing_within_one_percent_is_not_resampled():
     scan = np.random.default_rng(0).normal(size=(1, 20, 20, 150)).astype(np.float32)
     prepared = prepare(scan, geometry_of((20, 20, 150), (1.009, 0.992, 1.005)), plain())
