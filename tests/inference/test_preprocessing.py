@@ -57,6 +57,18 @@ def test_any_of_the_48_orientations_comes_out_the_same_and_goes_back(orientation
     np.testing.assert_array_equal(painted(prepared, scores), scan)
 
 
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_labels_lie_in_memory_as_they_are_made(orientation):
+    shape = (2, 3, 4)
+    grid = prepare(np.ones((1, *shape), np.float32), geometry_of(shape, orientation=orientation), plain()).grid
+    zeros = grid.zeros(np.dtype(np.uint16))
+    assert zeros.shape == shape
+    assert zeros.dtype == np.uint16
+    assert not zeros.any()
+    strides = np.abs(grid.kept(zeros).strides)
+    assert strides.tolist() == sorted(strides, reverse=True)
+
+
 def test_outside_the_content_box_the_label_is_background():
     scan = np.zeros((2, 8, 9, 10), dtype=np.float32)
     scan[0, 2:5, 3:6, 4:8] = 1

@@ -91,6 +91,12 @@ class Grid:
         """Return the box of `array` (..., X, Y, Z) as a view (..., D, H, W)."""
         return to_orientation(array, self.geometry.affine, self.orientation)[(..., *_slices(self.box))]
 
+    def zeros(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return zeros (X, Y, Z) of the scan's shape, in memory in the order (D, H, W), in which labels are made."""
+        probe = to_orientation(np.empty((1, 2, 3)), self.geometry.affine, self.orientation)
+        order = [size - 1 for size in probe.shape]
+        return np.zeros([self.geometry.shape[axis] for axis in order], dtype).transpose(np.argsort(order))
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
