@@ -159,7 +159,7 @@ class Steps:
             "targets": data.targets,
             "ignore": data.ignore,
             **computed.decisive,
-            "tiles": {"all": computed.stopwatch.tiles.asked, "constant": computed.stopwatch.tiles.known},
+            "tiles": {"all": computed.stopwatch.tiles.asked, "reused": computed.stopwatch.tiles.known},
             "seconds": {**seconds, "total": round(sum(computed.stopwatch.seconds.values()), 4)},
             "peak_rss_bytes": peak_rss_bytes(),
         }
