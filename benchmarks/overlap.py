@@ -28,6 +28,7 @@ from leanseg.inference import fuse, prepare
 from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
 from leanseg.inference.engines.openvino_engine import OpenVinoEngine
 from leanseg.inference.sliding_window import tile_starts
+from leanseg.kernels import labels_of_scores
 from leanseg.learning import networks
 from leanseg.learning.export.onnx_graph import export_onnx
 from leanseg.learning.export.torch_engine import build_network
@@ -92,7 +93,8 @@ def measure(package, tile, cases, threads):
                 start = time.perf_counter()
                 scores = fuse(engine, prepared.array, tile, overlap, blending=plan.inference.blending)
                 seconds = time.perf_counter() - start
-                labels = prepared.restore(scores, written)
+                labels = np.zeros(geometry.shape, dtype=np.uint16)
+                prepared.grid.kept(labels)[...] = labels_of_scores(scores, prepared.grid.box_shape, written)
                 labels = labels if written else values[labels]
                 dice = [dice_of(labels, reference, target) for target in plan.data.targets.values()]
                 known[where] = dice, seconds

@@ -13,6 +13,7 @@ from leanseg.api.choices import ContradictionError, TooFewError
 from leanseg.api.model import DeviceNeedsTorchError
 from leanseg.api.scans import NotFilesError
 from leanseg.cli import _application
+from leanseg.inference.mirroring import NoMirrorError
 from leanseg.storage import OutputNotEmptyError
 from leanseg.volumes import read_volume
 
@@ -174,3 +175,12 @@ def test_without_torch_its_engine_is_refused_with_what_to_install(package, scan,
     with pytest.raises(leanseg.InputError) as refused:
         leanseg.predict(package, scan, engine="torch")
     assert ".[train]" in refused.value.fix
+
+
+@pytest.mark.parametrize("out", [None, "out"])
+def test_mirroring_is_refused_where_training_did_not_mirror(package, scan, tmp_path, out):
+    with pytest.raises(NoMirrorError, match="not trained on mirrored patches"):
+        leanseg.predict(package, scan, out and tmp_path / out, mirror=True)
+    assert not (tmp_path / "out").exists()
+    words = ["predict", str(package), str(scan), "-o", str(tmp_path / "out"), "--mirror"]
+    assert CliRunner().invoke(_application(words), words).exit_code != 0

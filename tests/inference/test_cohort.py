@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import json
 import threading
 import weakref
@@ -69,6 +70,29 @@ def test_the_sidecar_tells_how_the_case_was_made(package, tmp_path):
     phases = record["seconds"]
     assert set(phases) == {"read", "prepare", "network", "labels", "write", "total"}
     assert phases["total"] == pytest.approx(sum(phases.values()) - phases["total"], abs=1e-3)
+
+
+@pytest.fixture
+def mirrored(package):
+    """The package as if it had been trained on patches mirrored along D and H."""
+    plan = package.plan.model_dump(mode="json")
+    plan["training"]["augmentation"]["flip_axes"] = [0, 1]
+    return dataclasses.replace(package, plan=type(package.plan).model_validate(plan))
+
+
+def test_mirror_images_are_averaged_when_asked_for_and_the_sidecar_tells(mirrored, tmp_path, shades):
+    image = np.zeros((8, 8, 40), np.float32)
+    image[2:6, 1:3, 16:30] = random_image(1, (4, 2, 14))
+    cases = find_cases([save(tmp_path / "a.nii.gz", image, np.diag([-1.0, -1.0, 1.0, 1.0]))])
+    records = []
+    for mirror in (False, True):
+        predict_cases(mirrored, cases, tmp_path / "out", mirror=mirror, overwrite=True)
+        records.append(json.loads((tmp_path / "out" / "a.json").read_text()))
+        np.testing.assert_array_equal(np.asarray(nibabel.load(tmp_path / "out" / "a.nii.gz").dataobj), shades(image))
+    assert [record["mirrored"] for record in records] == [[], [0, 1]]
+    assert records[0]["tiles"] == records[1]["tiles"] == {"all": 9, "reused": 3}  # of four empty ones
+    summary = predict_cases(mirrored, cases, tmp_path / "out", resume=True)
+    assert summary.anew == {"a": "made with or without --mirror"}
 
 
 def test_a_failing_case_is_named_and_the_others_go_on(package, tmp_path, shades):

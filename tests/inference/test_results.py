@@ -9,7 +9,15 @@ from leanseg.inference.predictor import Stopwatch
 from leanseg.inference.results import NotOursError, Result, content_of, input_hash
 from leanseg.volumes import Geometry, read_labels, read_volume
 
-SAID = {"package": "p", "input_sha256": "i", "engine": "e", "precision": "fp32", "tile": [1, 2, 3], "nan": None}
+SAID = {
+    "package": "p",
+    "input_sha256": "i",
+    "engine": "e",
+    "precision": "fp32",
+    "tile": [1, 2, 3],
+    "mirrored": [],
+    "nan": None,
+}
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ def predict(
     nan: float | None = None,
     max_voxels: int | None = None,
     threads: int | None = None,
+    mirror: bool = False,
     progress: Progress | None = None,
 ) -> Segmentation: ...
 
@@ -44,6 +45,7 @@ def predict(
     nan: float | None = None,
     max_voxels: int | None = None,
     threads: int | None = None,
+    mirror: bool = False,
     part: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -61,6 +63,7 @@ def predict(
     nan: float | None = None,
     max_voxels: int | None = None,
     threads: int | None = None,
+    mirror: bool = False,
     part: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -77,10 +80,11 @@ def predict(
 
     engine: what computes the network, by name or an open one; default: as the plan says. device: where torch computes.
     nan: takes the place of NaN and infinite voxels, which are refused without it. max_voxels: refuse larger scans.
-    threads: cores for the engine, all by default. part: with "2/8" the second eighth of the cases only, by name, so
-    that eight machines can work on one folder. resume: skip the cases that are finished in `out`. overwrite: replace
-    the files of these cases there. The next case is read and the last is written while one is computed, unless the
-    package was planned for a limited memory of prediction.
+    threads: cores for the engine, all by default. mirror: average over mirror images along the axes that training
+    mirrored; it costs two, four or eight times the network for one, two or three axes. part: with "2/8" the second
+    eighth of the cases only, by name, so that eight machines can work on one folder. resume: skip the cases that are
+    finished in `out`. overwrite: replace the files of these cases there. The next case is read and the last is written
+    while one is computed, unless the package was planned for a limited memory of prediction.
     Raises InputErrors and BudgetErrors; torch is imported for engine="torch" only.
     """
     refuse_contradictions(_EXCLUSIVE, {"resume": resume, "overwrite": overwrite})
@@ -91,7 +95,7 @@ def predict(
         refuse_engine_options(engine, device, threads)
     if out is None:
         model = package if isinstance(package, Model) else Model(package, engine=engine, device=device, threads=threads)
-        return model.predict(scans, nan=nan, max_voxels=max_voxels, progress=progress)
+        return model.predict(scans, nan=nan, max_voxels=max_voxels, mirror=mirror, progress=progress)
     cases = find_cases(scan_paths(scans))
     opened = package.package if isinstance(package, Model) else open_package(package)
     return predict_cases(
@@ -102,6 +106,7 @@ def predict(
         nan=nan,
         max_voxels=max_voxels,
         threads=threads,
+        mirror=mirror,
         part=chosen,
         resume=resume,
         overwrite=overwrite,

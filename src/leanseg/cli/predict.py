@@ -59,6 +59,10 @@ def predict(
     ] = None,
     max_voxels: MaxVoxelsOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores for the engine; default: all")] = None,
+    mirror: Annotated[
+        bool,
+        typer.Option("--mirror", help="Average over mirror images where training mirrored: 2, 4 or 8 times the time"),
+    ] = False,
     part: Annotated[
         str | None,
         typer.Option(metavar="N/PARTS", help="Only this part of the cases, e.g. 2/8, for several machines"),
@@ -88,6 +92,7 @@ def predict(
             nan=nan,
             max_voxels=max_voxels,
             threads=threads,
+            mirror=mirror,
             part=part,
             resume=resume,
             overwrite=overwrite,

@@ -55,6 +55,7 @@ def predict_cases(
     nan: float | None = None,
     max_voxels: int | None = None,
     threads: int | None = None,
+    mirror: bool = False,
     part: Part | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -64,12 +65,13 @@ def predict_cases(
     """Write `out`/<case>.nii.gz and <case>.json for each case, and return what became of them.
 
     engine: a name, an engine handed in, or None for the one the plan names. nan: takes the place of NaN and infinite
-    voxels, which are refused without it. threads: cores for the engine, all by default. part: predict these of the
-    cases only; the results of the others may lie in `out`. resume: leave cases as they are whose label map would come
-    out the same. overwrite: replace the files of these cases in a folder that is in use; what else lies there stays.
-    read_ahead: prepare the next case and write the last while one is computed, which takes the memory of both.
-    Raises NotANumberError, EmptyPartError, OutputNotEmptyError, OutputIsInputError or EngineError before anything is
-    written; what goes wrong with a case is in the summary.
+    voxels, which are refused without it. threads: cores for the engine, all by default. mirror: see `Predictor`. part:
+    predict these of the cases only; the results of the others may lie in `out`. resume: leave cases as they are whose
+    label map would come out the same. overwrite: replace the files of these cases in a folder that is in use; what else
+    lies there stays. read_ahead: prepare the next case and write the last while one is computed, which takes the memory
+    of both.
+    Raises NotANumberError, NoMirrorError, EmptyPartError, OutputNotEmptyError, OutputIsInputError or EngineError before
+    anything is written; what goes wrong with a case is in the summary.
     """
     start = time.perf_counter()
     progress = progress or Progress()
@@ -83,7 +85,9 @@ def predict_cases(
     if engine is None or isinstance(engine, str):
         engine = open_engine(package, engine or package.plan.inference.engine, threads)
     limits = Limits(nan, default_max_voxels() if max_voxels is None else max_voxels)
-    steps = Steps(Predictor(package.plan, engine), package, out, limits, resume=resume, progress=progress)
+    steps = Steps(
+        Predictor(package.plan, engine, mirror=mirror), package, out, limits, resume=resume, progress=progress
+    )
     with (
         Ahead(steps.ready, chosen, threaded=read_ahead) as ahead,
         Behind(steps.written, threaded=read_ahead) as behind,

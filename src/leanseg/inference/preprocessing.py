@@ -1,4 +1,4 @@
-"""From a scan to the plan's grid, and from scores on that grid back to labels on the scan's own.
+"""From a scan to the plan's grid, and where its voxels lie in the scan.
 
 The order is fixed: turn to the plan's orientation, crop to the box of what is not background (if the plan says so),
 normalise, resample. Intensities are normalised before resampling and by the voxels of the box, all of which belong to
@@ -8,7 +8,6 @@ one; an axis whose spacing is within 1 % of the target is left alone, as interpo
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from leanseg.errors import InputError
 from leanseg.inference.normalisation import normalised
-from leanseg.kernels import background_value, content_box, labels_of_scores, resample, resample_labels
+from leanseg.kernels import background_value, content_box, resample, resample_labels
 from leanseg.plans import Preprocessing
 from leanseg.volumes import (
     Geometry,
@@ -32,6 +31,7 @@ Labels = NDArray[np.unsignedinteger[Any]]
 Shape = tuple[int, int, int]
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
+_ROUNDING = 4  # steps of float32 by which the weighted mean of equal numbers may differ from them
 _SAME_SPACING = 0.01  # largest relative difference that is not worth resampling
 
 
@@ -91,16 +91,11 @@ class Grid:
         """Return the box of `array` (..., X, Y, Z) as a view (..., D, H, W)."""
         return to_orientation(array, self.geometry.affine, self.orientation)[(..., *_slices(self.box))]
 
-    def restore(self, scores: NDArray[np.floating], written: Sequence[int] | None = None) -> Labels:
-        """Return the class with the highest score for each voxel of the scan, (X, Y, Z), uint8 or uint16.
-
-        scores: (K, D, H, W) on the plan's grid. written: with it scores are logits of regions, and the result holds the
-        value of the last region found (see `labels_of_scores`). Outside the box it is 0, the background.
-        """
-        kept = labels_of_scores(scores, self.box_shape, written)
-        labels = np.zeros(self.geometry.shape, dtype=kept.dtype)
-        self.kept(labels)[...] = kept
-        return labels
+    def zeros(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return zeros (X, Y, Z) of the scan's shape, in memory in the order (D, H, W), in which labels are made."""
+        probe = to_orientation(np.empty((1, 2, 3)), self.geometry.affine, self.orientation)
+        order = [size - 1 for size in probe.shape]
+        return np.zeros([self.geometry.shape[axis] for axis in order], dtype).transpose(np.argsort(order))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +104,6 @@ class Prepared:
 
     array: Float32
     grid: Grid
-
-    def restore(self, scores: NDArray[np.floating], written: Sequence[int] | None = None) -> Labels:
-        """Return labels (X, Y, Z) of the scan for scores (K, D, H, W); see `Grid.restore`."""
-        return self.grid.restore(scores, written)
 
 
 def prepare(
@@ -132,8 +123,23 @@ def prepare(
         raise GridTooLargeError(grid.shape, orientation_spacing(geometry.affine, preprocessing.orientation), cap)
     result = np.empty((len(array), *grid.shape), dtype=np.float32)
     for channel, scheme, target in zip(array, preprocessing.normalisation, result, strict=True):
-        target[...] = resample(normalised(grid.kept(channel), scheme, background_value(channel))[None], grid.shape)[0]
+        kept = normalised(grid.kept(channel), scheme, background_value(channel))
+        target[...] = resample(kept[None], grid.shape)[0]
+        if kept.shape != grid.shape:
+            _round_to(background_value(kept), target)
     return Prepared(result, grid)
+
+
+def _round_to(value: float, channel: Float32) -> None:
+    """Set what differs from `value` by no more than the rounding of resampling to it, in place.
+
+    Where nothing was scanned the same number stands everywhere, and so it should after resampling: tiles that are
+    recognised as empty need not be computed.
+    """
+    exact = np.float32(value)
+    tolerance = _ROUNDING * np.spacing(np.abs(exact))
+    for plane in channel:
+        plane[np.abs(plane - exact) <= tolerance] = exact
 
 
 def prepare_labels(

@@ -82,12 +82,20 @@ def _added(
         found = _float32(network(np.ascontiguousarray(padded[place])[None]))[0]
         if not len(scores):  # how many classes there are is known from the first tile
             scores = np.zeros((len(found), *padded.shape[1:]), dtype=np.float32)
-        # Engines may hand out their own buffer, so it is not multiplied in place.
-        weights = d.weights[:, None, None] * (h.weights[:, None] * w.weights)
-        with np.errstate(over="ignore", invalid="ignore"):  # scores that are not finite are the predictor's to refuse
-            for target, part in zip(scores[place], found, strict=True):
-                target += part * weights
+        add_tile(scores[place], found, (d, h, w))
     return scores
+
+
+def add_tile(target: Float32, found: Float32, windows: tuple[Window, Window, Window]) -> None:
+    """Add what a network gives for a tile (K, *tile), weighted by the tile's windows, to its place in the sum."""
+    d, h, w = windows
+    weights = d.weights[:, None, None] * (h.weights[:, None] * w.weights)
+    weighted = np.empty_like(weights)
+    with np.errstate(over="ignore", invalid="ignore"):  # scores that are not finite are the predictor's to refuse
+        for total, part in zip(target, found, strict=True):
+            # Engines may hand out their own buffer, so it is not multiplied in place.
+            np.multiply(part, weights, out=weighted)
+            total += weighted
 
 
 def pad_to_tile(image: Float32, tile: Shape) -> tuple[Float32, tuple[slice, slice, slice]]:

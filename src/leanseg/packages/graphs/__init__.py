@@ -6,8 +6,9 @@ against whoever made the package. The onnx library is not used: prediction must 
 """
 
 from leanseg.packages.graphs.bounds import check_graph
+from leanseg.packages.graphs.heads import cut_head
 from leanseg.packages.graphs.multiplications import multiply_accumulates
 from leanseg.packages.graphs.outside import refers_to_other_files
 from leanseg.packages.graphs.protobuf import MalformedModelError
 
-__all__ = ["MalformedModelError", "check_graph", "multiply_accumulates", "refers_to_other_files"]
+__all__ = ["MalformedModelError", "check_graph", "cut_head", "multiply_accumulates", "refers_to_other_files"]

@@ -52,6 +52,31 @@ def varint(message: memoryview, at: int) -> tuple[int, int]:
     raise MalformedModelError("a number has more than ten bytes")
 
 
+def message_of(*parts: tuple[int, int, int | bytes | memoryview]) -> bytes:
+    """Return a message of fields: number, wire type and value, as `fields` yields them."""
+    return b"".join(piece for part in parts for piece in encoded(*part))
+
+
+def encoded(number: int, kind: int, value: int | bytes | memoryview) -> tuple[bytes, bytes | memoryview]:
+    """Return the two pieces of a field, what comes before its value and the value; bytes are not copied."""
+    if isinstance(value, int):
+        return header(number, kind), _varint(value)
+    return header(number, kind, len(value)), value
+
+
+def header(number: int, kind: int, length: int = 0) -> bytes:
+    """Return what comes before the value of a field of `length` bytes."""
+    return _varint(number << 3 | kind) + (_varint(length) if kind == BYTES else b"")
+
+
+def _varint(value: int) -> bytes:
+    digits = bytearray()
+    while value >= 0x80:
+        digits.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes((*digits, value))
+
+
 def varints(message: memoryview) -> Iterator[int]:
     """Yield the numbers of a packed list."""
     at = 0
