@@ -9,9 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.errors import InputError
+from leanseg.inference.canvas import Canvas
+from leanseg.inference.constant_tiles import ConstantTiles, TileCount
 from leanseg.inference.engines import Engine, Ensemble
+from leanseg.inference.engines.cut_engine import head_of
+from leanseg.inference.members import fuse_members
+from leanseg.inference.mirroring import Mirrored, mirror_axes, mirrors
 from leanseg.inference.preprocessing import Prepared, prepare
-from leanseg.inference.sliding_window import fuse
+from leanseg.inference.streaming import FinishedSlab, finished_slabs, roll_axis
+from leanseg.kernels import Head
 from leanseg.plans import Plan
 from leanseg.progress import Progress
 from leanseg.volumes import Geometry, smallest_integer
@@ -40,10 +46,11 @@ class NotFiniteScoresError(InputError):
 
 
 class Stopwatch:
-    """Seconds of wall time by phase."""
+    """Seconds of wall time by phase, and tiles."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.tiles = TileCount()
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -56,14 +63,22 @@ class Stopwatch:
 
 
 class Predictor:
-    """Applies a plan with an engine that computes its network."""
+    """Applies a plan with an engine that computes its network.
 
-    def __init__(self, plan: Plan, engine: Engine | Ensemble) -> None:
+    mirror: average over mirror images along the axes that the plan allows, see `leanseg.inference.mirroring`; raises
+    NoMirrorError where there are none.
+    """
+
+    def __init__(self, plan: Plan, engine: Engine | Ensemble, *, mirror: bool = False) -> None:
         self.plan = plan
         self.engine = engine
-        values = plan.data.labels.values()
-        self._values = np.array(list(values), dtype=smallest_integer(min(values), max(values)))
-        self._written = tuple(region.written for region in plan.data.regions.values())
+        self.mirrored = mirror_axes(plan) if mirror else ()
+        self._images = mirrors(plan) if mirror else ()
+        data = plan.data
+        self._values = np.array(list(data.labels.values()))
+        self._written = tuple(region.written for region in data.regions.values()) or None
+        highest = max(self._written or (*data.labels.values(), data.outputs - 1))
+        self._dtype = np.dtype(smallest_integer(0 if self._written else int(self._values.min()), highest))
 
     def labels(self, array: NDArray[Any], geometry: Geometry, *, max_voxels: int | None = None) -> NDArray[Any]:
         """Return the label values (X, Y, Z) of a scan (C, X, Y, Z), in the smallest integer type that holds them.
@@ -80,31 +95,63 @@ class Predictor:
         progress: Progress | None = None,
         doing: str = "tiles",
     ) -> NDArray[Any]:
-        """Return the label values (X, Y, Z) of a prepared scan; see `labels`."""
-        stopwatch = stopwatch or Stopwatch()
-        inference = self.plan.inference
-        with stopwatch.phase("network"):
-            scores = fuse(
-                self.engine,
-                prepared.array,
-                inference.tile,
-                inference.overlap,
-                progress,
-                doing,
-                inference.blending,
-            )
-        if len(scores) != self.plan.data.outputs:
-            raise WrongScoresError(len(scores), self.plan.data.outputs)
-        with stopwatch.phase("labels"):
-            if not all(np.isfinite(part).all() for part in scores):
-                raise NotFiniteScoresError
-            if self._written:
-                return prepared.restore(scores, self._written)
-            return self._named(prepared.restore(scores))
+        """Return the label values (X, Y, Z) of a prepared scan; see `labels`.
 
-    def _named(self, indices: NDArray[np.unsignedinteger[Any]]) -> NDArray[Any]:
-        """Return the value of each class index."""
-        if np.array_equal(self._values, np.arange(len(self._values))):
-            return indices
-        named: NDArray[Any] = self._values[indices]
-        return named
+        What the network gives becomes labels slab by slab; of an ensemble, when its last member is through.
+        """
+        stopwatch = stopwatch or Stopwatch()
+        tile, overlap = self.plan.inference.tile, self.plan.inference.overlap
+        how = (prepared.array, tile, overlap, self.plan.inference.blending)
+        network = self._network(stopwatch.tiles)
+        if isinstance(network, Ensemble):
+            with stopwatch.phase("network"):
+                whole, head = fuse_members(network, *how, progress=progress, doing=doing)
+            canvas = self._canvas(prepared, 0, head)
+            slabs = iter([FinishedSlab(0, whole, whole)])
+        else:
+            head, axis = head_of(network), roll_axis(prepared.grid.shape, tile)
+            canvas = self._canvas(prepared, axis, head)
+            before = canvas.slices_before(tile[axis], overlap)
+            slabs = finished_slabs(network, *how, axis=axis, before=before, progress=progress, doing=doing)
+        self._painted(canvas, slabs, head.features if head else self.plan.data.outputs, stopwatch)
+        with stopwatch.phase("labels"):
+            return self._named(canvas.labels)
+
+    def _network(self, tiles: TileCount) -> Engine | Ensemble:
+        """Return the engine as it is applied to one scan."""
+
+        def wrap(engine: Engine) -> Engine:
+            return ConstantTiles(Mirrored(engine, self._images) if self._images else engine, tiles)
+
+        if isinstance(self.engine, Ensemble):
+            exchanging = any(image.outputs for image in self._images)
+            return self.engine.wrapped(wrap, gives_features=self.engine.gives_features and not exchanging)
+        return wrap(self.engine)
+
+    def _canvas(self, prepared: Prepared, axis: int, head: Head | None) -> Canvas:
+        if head and head.outputs != self.plan.data.outputs:
+            raise WrongScoresError(head.outputs, self.plan.data.outputs)
+        outputs = self.plan.data.outputs
+        return Canvas(prepared.grid, self._dtype, outputs, axis=axis, head=head, written=self._written)
+
+    def _painted(self, canvas: Canvas, slabs: Iterator[FinishedSlab], channels: int, stopwatch: Stopwatch) -> None:
+        while True:
+            with stopwatch.phase("network"):
+                slab = next(slabs, None)
+            if slab is None:
+                return
+            if len(slab.array) != channels:
+                raise WrongScoresError(len(slab.array), channels)
+            with stopwatch.phase("labels"):
+                try:
+                    canvas.paint(slab)
+                except FloatingPointError:
+                    raise NotFiniteScoresError from None
+
+    def _named(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """Return the value of each class index, in the place of the indices."""
+        if self._written or np.array_equal(self._values, np.arange(len(self._values))):
+            return labels
+        for part in labels:
+            part[...] = self._values[part]
+        return labels

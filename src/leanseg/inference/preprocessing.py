@@ -1,4 +1,4 @@
-"""From a scan to the plan's grid, and from scores on that grid back to labels on the scan's own.
+"""From a scan to the plan's grid, and where its voxels lie in the scan.
 
 The order is fixed: turn to the plan's orientation, crop to the box of what is not background (if the plan says so),
 normalise, resample. Intensities are normalised before resampling and by the voxels of the box, all of which belong to
@@ -8,7 +8,6 @@ one; an axis whose spacing is within 1 % of the target is left alone, as interpo
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from leanseg.errors import InputError
 from leanseg.inference.normalisation import normalised
-from leanseg.kernels import background_value, content_box, labels_of_scores, resample, resample_labels
+from leanseg.kernels import background_value, content_box, resample, resample_labels
 from leanseg.plans import Preprocessing
 from leanseg.volumes import (
     Geometry,
@@ -91,17 +90,6 @@ class Grid:
         """Return the box of `array` (..., X, Y, Z) as a view (..., D, H, W)."""
         return to_orientation(array, self.geometry.affine, self.orientation)[(..., *_slices(self.box))]
 
-    def restore(self, scores: NDArray[np.floating], written: Sequence[int] | None = None) -> Labels:
-        """Return the class with the highest score for each voxel of the scan, (X, Y, Z), uint8 or uint16.
-
-        scores: (K, D, H, W) on the plan's grid. written: with it scores are logits of regions, and the result holds the
-        value of the last region found (see `labels_of_scores`). Outside the box it is 0, the background.
-        """
-        kept = labels_of_scores(scores, self.box_shape, written)
-        labels = np.zeros(self.geometry.shape, dtype=kept.dtype)
-        self.kept(labels)[...] = kept
-        return labels
-
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
@@ -109,10 +97,6 @@ class Prepared:
 
     array: Float32
     grid: Grid
-
-    def restore(self, scores: NDArray[np.floating], written: Sequence[int] | None = None) -> Labels:
-        """Return labels (X, Y, Z) of the scan for scores (K, D, H, W); see `Grid.restore`."""
-        return self.grid.restore(scores, written)
 
 
 def prepare(

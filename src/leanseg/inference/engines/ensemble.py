@@ -5,7 +5,10 @@ over all tiles of a scan and makes room for the next. Merging the networks into 
 that graph takes twice the memory (OpenVINO 2026.4, five networks; ONNX Runtime the same). See benchmarks/ensemble.py.
 """
 
+import copy
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Self
 
 from leanseg.inference.engines.cut_engine import head_of
 from leanseg.inference.engines.engine import Engine
@@ -25,3 +28,14 @@ class Ensemble:
         self.name = first.name
         self.precision = first.precision
         self.gives_features = head_of(first) is not None
+
+    def wrapped(self, wrap: Callable[[Engine], Engine], *, gives_features: bool) -> Self:
+        """Return an ensemble of what `wrap` makes of each member, without opening any."""
+        other = copy.copy(self)
+        other.openers = tuple(partial(_wrapped, opener, wrap) for opener in self.openers)
+        other.gives_features = gives_features
+        return other
+
+
+def _wrapped(opener: Callable[[], Engine], wrap: Callable[[Engine], Engine]) -> Engine:
+    return wrap(opener())
