@@ -59,6 +59,9 @@ def predict(
     ] = None,
     max_voxels: MaxVoxelsOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores for the engine; default: all")] = None,
+    max_ram: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Memory that must do, e.g. 2GB; exit code 3 if it cannot")
+    ] = None,
     part: Annotated[
         str | None,
         typer.Option(metavar="N/PARTS", help="Only this part of the cases, e.g. 2/8, for several machines"),
@@ -88,6 +91,7 @@ def predict(
             nan=nan,
             max_voxels=max_voxels,
             threads=threads,
+            max_ram=max_ram,
             part=part,
             resume=resume,
             overwrite=overwrite,

@@ -8,12 +8,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from leanseg.inference.preprocessing import resampled_size
-from leanseg.inference.streaming import roll_axis, rolled, streaming_bytes
-from leanseg.kernels import Head, LabelPainter
+from leanseg.inference.canvas import Canvas
+from leanseg.inference.preprocessing import Grid, resampled_size
+from leanseg.inference.streaming import roll_axis, streaming_bytes
+from leanseg.kernels import Head
 from leanseg.machine import cores
 from leanseg.plans import Plan
 from leanseg.volumes import Geometry, orientation_spacing, read_header, smallest_integer, to_orientation
@@ -61,32 +63,26 @@ def geometry_of(images: Sequence[Path]) -> tuple[int, Geometry]:
 
 def case_memory(network: Network, channels: int, geometry: Geometry) -> CaseMemory:
     """Return what a scan (channels, X, Y, Z) takes."""
-    box, grid = _grids(network.plan, geometry)
-    prepared = _NUMBER * channels * math.prod(grid)
-    labels = _label_bytes(network.plan) * math.prod(box)
+    plan, grid = network.plan, plan_grid(network.plan, geometry)
+    prepared = _NUMBER * channels * math.prod(grid.shape)
+    padded = _padding(channels, grid.shape, plan.inference.tile)
+    labels = _label_type(plan).itemsize * math.prod(geometry.shape)
     return CaseMemory(
-        preparing=_preparing(network.plan, channels, box, grid) + prepared,
-        computing=prepared + _padding(channels, grid, network.plan.inference.tile) + labels + _fusing(network, box, grid),
+        preparing=prepared + _preparing(plan, channels, grid.box_shape, grid.shape),
+        computing=prepared + padded + labels + _fusing(network, grid),
         writing=labels + _WRITING,
     )
 
 
-def plan_grid(plan: Plan, geometry: Geometry) -> Shape:
-    """Return the size (D, H, W) of a whole scan in the plan's grid."""
-    return _grids(plan, geometry)[1]
-
-
-def _grids(plan: Plan, geometry: Geometry) -> tuple[Shape, Shape]:
-    """Return the sizes (D, H, W) of the turned scan, and of it in the plan's grid."""
+def plan_grid(plan: Plan, geometry: Geometry) -> Grid:
+    """Return the way of a whole scan to the plan's grid."""
     voxel = np.broadcast_to(np.zeros((), dtype=np.uint8), geometry.shape)
     orientation = plan.preprocessing.orientation
-    depth, height, width = to_orientation(voxel, geometry.affine, orientation).shape
-    box = (depth, height, width)
+    box = to_orientation(voxel, geometry.affine, orientation).shape
     own = orientation_spacing(geometry.affine, orientation)
-    wanted = plan.preprocessing.spacing or own
-    sizes = zip(box, own, wanted, strict=True)
-    new_depth, new_height, new_width = (resampled_size(size, mm, target) for size, mm, target in sizes)
-    return box, (new_depth, new_height, new_width)
+    sizes = zip(box, own, plan.preprocessing.spacing or own, strict=True)
+    depth, height, width = (resampled_size(size, mm, target) for size, mm, target in sizes)
+    return Grid(geometry, orientation, ((0, box[0]), (0, box[1]), (0, box[2])), (depth, height, width))
 
 
 def _preparing(plan: Plan, channels: int, box: Shape, grid: Shape) -> int:
@@ -117,22 +113,26 @@ def _padding(channels: int, grid: Shape, tile: Shape) -> int:
     return 0 if tuple(padded) == grid else _NUMBER * channels * math.prod(padded)
 
 
-def _fusing(network: Network, box: Shape, grid: Shape) -> int:
+def _fusing(network: Network, grid: Grid) -> int:
     """Return the bytes of what the network gives until it is labels."""
-    inference, outputs = network.plan.inference, network.plan.data.outputs
+    inference, regions = network.plan.inference, network.plan.data.regions
     tile, overlap = inference.tile, inference.overlap
-    axis = 0 if network.members > 1 else roll_axis(grid, tile)
-    old, new = ((size[first], size[second], size[third]) for size in (grid, box) for first, second, third in [rolled(axis)])
-    written = tuple(region.written for region in network.plan.data.regions.values()) or None
-    painter = LabelPainter(old, new, outputs, head=network.head, written=written)
+    axis = 0 if network.members > 1 else roll_axis(grid.shape, tile)
+    written = tuple(region.written for region in regions.values()) or None
+    # Its labels take no memory until something is painted.
+    canvas = Canvas(
+        grid, _label_type(network.plan), network.plan.data.outputs, axis=axis, head=network.head, written=written
+    )
+    constant = _NUMBER * network.channels * math.prod(tile)  # what is kept for tiles without content
     if network.members > 1:
         kept = network.channels * (network.members if network.head else 1)
-        return painter.extra_bytes + _NUMBER * kept * math.prod(grid) + streaming_bytes(grid, tile, overlap, network.channels)
-    before = 2 * math.ceil(max(1.0, old[0] / new[0])) + 1
-    return painter.extra_bytes + streaming_bytes(grid, tile, overlap, network.channels, before)
+        whole = _NUMBER * kept * math.prod(grid.shape)
+        return canvas.extra_bytes + constant + whole + streaming_bytes(grid.shape, tile, overlap, network.channels)
+    before = canvas.slices_before(tile[axis], overlap)
+    return canvas.extra_bytes + constant + streaming_bytes(grid.shape, tile, overlap, network.channels, before)
 
 
-def _label_bytes(plan: Plan) -> int:
-    """Return the bytes of a voxel of the label map."""
+def _label_type(plan: Plan) -> np.dtype[np.integer[Any]]:
+    """Return the type of the label map."""
     values = [*plan.data.labels.values(), *(region.written for region in plan.data.regions.values())]
-    return smallest_integer(min(0, *values), max(plan.data.outputs - 1, *values)).itemsize
+    return smallest_integer(min(0, *values), max(plan.data.outputs - 1, *values))
