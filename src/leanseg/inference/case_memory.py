@@ -25,6 +25,7 @@ Shape = tuple[int, int, int]
 _NUMBER = 4  # bytes of float32
 _WIDE = 8  # bytes of float64
 _SLAB = 1 << 20  # bytes of a resampled slab, see `leanseg.kernels.resampling`
+_READING = 1 << 21  # bytes: pieces of a scan that are converted and looked at
 _WRITING = 1 << 23  # bytes: pieces of a label map on their way through the compressor
 
 
@@ -93,7 +94,7 @@ def _preparing(plan: Plan, channels: int, box: Shape, grid: Shape) -> int:
     sums = 3 * _WIDE * plane if schemes & {"zscore", "zscore_content"} else 0
     channel = _NUMBER * voxels + max(content + sums, _resampling(box, grid))
     cropping = (2 if channels > 1 else 1) * voxels if plan.preprocessing.crop_to_content else 0
-    return _NUMBER * channels * voxels + max(channel, cropping)
+    return _NUMBER * channels * voxels + max(channel, cropping) + _READING
 
 
 def _resampling(box: Shape, grid: Shape) -> int:
