@@ -11,17 +11,20 @@ if TYPE_CHECKING:
     from leanseg.api.model import Model
     from leanseg.api.plan import plan
     from leanseg.api.predict import predict
+    from leanseg.api.profile import profile
     from leanseg.api.register import register
     from leanseg.api.runs import runs
     from leanseg.api.segmentation import Segmentation
     from leanseg.api.stress import stress
     from leanseg.api.train import train
+    from leanseg.api.untrained import untrained_package
     from leanseg.datasets import CheckReport
     from leanseg.errors import BudgetError, InputError, LeansegError
     from leanseg.evaluation import Evaluation
     from leanseg.evaluation.runs import RunsReport
     from leanseg.evaluation.stress import StressTest
     from leanseg.inference import Summary
+    from leanseg.inference.profiling import Profile
     from leanseg.learning import networks
     from leanseg.learning.jobs.ablation import Ablation
     from leanseg.learning.jobs.cross_validation import CrossValidation
@@ -48,6 +51,7 @@ __all__ = [
     "Outcome",
     "Package",
     "Plan",
+    "Profile",
     "Progress",
     "Registration",
     "RunsReport",
@@ -64,10 +68,12 @@ __all__ = [
     "networks",
     "plan",
     "predict",
+    "profile",
     "register",
     "runs",
     "stress",
     "train",
+    "untrained_package",
 ]
 
 __version__ = "0.1.0"
@@ -87,6 +93,7 @@ _LAZY = {
     "Outcome": "leanseg.learning.jobs.training_run",
     "Package": "leanseg.packages",
     "Plan": "leanseg.plans",
+    "Profile": "leanseg.inference.profiling",
     "Progress": "leanseg.progress",
     "RunsReport": "leanseg.evaluation.runs",
     "Registration": "leanseg.learning.registration.folder",
@@ -102,10 +109,12 @@ _LAZY = {
     "networks": "leanseg.learning",
     "plan": "leanseg.api.plan",
     "predict": "leanseg.api.predict",
+    "profile": "leanseg.api.profile",
     "stress": "leanseg.api.stress",
     "runs": "leanseg.api.runs",
     "register": "leanseg.api.register",
     "train": "leanseg.api.train",
+    "untrained_package": "leanseg.api.untrained",
 }
 
 if not TYPE_CHECKING:  # a type checker knows the names from above, and should know no others

@@ -56,7 +56,6 @@ class Model:
             self.engine = open_engine(self.package, chosen or self.plan.inference.engine, threads)
         else:
             self.engine = chosen
-        self._predictor = Predictor(self.plan, self.engine)
 
     @property
     def plan(self) -> Plan:
@@ -70,9 +69,11 @@ class Model:
         nan: float | None = None,
         max_voxels: int | None = None,
         max_ram: str | int | None = None,
+        mirror: bool = False,
         progress: Progress | None = None,
     ) -> Segmentation:
         """Return the label map of one scan; see `leanseg.predict`."""
+        predictor = Predictor(self.plan, self.engine, mirror=mirror)
         if nan is not None and not math.isfinite(nan):
             raise NotANumberError(nan)
         data = self.plan.data
@@ -87,9 +88,7 @@ class Model:
             with stopwatch.phase("prepare"):
                 prepared = prepare(array, geometry, self.plan.preprocessing, max_voxels)
             del array
-            labels = self._predictor.labels_of(
-                prepared, stopwatch=stopwatch, progress=progress, doing=f"{found.name}: tiles"
-            )
+            labels = predictor.labels_of(prepared, stopwatch=stopwatch, progress=progress, doing=f"{found.name}: tiles")
         return Segmentation(
             array=labels,
             geometry=geometry,

@@ -32,6 +32,7 @@ def predict(
     max_voxels: int | None = None,
     threads: int | None = None,
     max_ram: str | int | None = None,
+    mirror: bool = False,
     progress: Progress | None = None,
 ) -> Segmentation: ...
 
@@ -48,6 +49,7 @@ def predict(
     max_voxels: int | None = None,
     threads: int | None = None,
     max_ram: str | int | None = None,
+    mirror: bool = False,
     part: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -66,6 +68,7 @@ def predict(
     max_voxels: int | None = None,
     threads: int | None = None,
     max_ram: str | int | None = None,
+    mirror: bool = False,
     part: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -82,11 +85,12 @@ def predict(
 
     engine: what computes the network, by name or an open one; default: as the plan says. device: where torch computes.
     nan: takes the place of NaN and infinite voxels, which are refused without it. max_voxels: refuse larger scans.
-    threads: cores for the engine, all by default. max_ram: memory that must do, as "2GB" or in bytes; whether
-    the next case is read ahead, and the tile, are chosen to fit. part: with "2/8" the second eighth of the cases only,
-    by name, so that eight machines can work on one folder. resume: skip the cases that are finished in `out`.
-    overwrite: replace the files of these cases there. The next case is read and the last is written while one is
-    computed, unless the package was planned for a limited memory of prediction.
+    threads: cores for the engine, all by default. max_ram: memory that must do, as "2GB" or in bytes; whether the next
+    case is read ahead, and the tile, are chosen to fit. mirror: average over mirror images along the axes that training
+    mirrored; it costs two, four or eight times the network for one, two or three axes. part: with "2/8" the second
+    eighth of the cases only, by name, so that eight machines can work on one folder. resume: skip the cases that are
+    finished in `out`. overwrite: replace the files of these cases there. The next case is read and the last is written
+    while one is computed, unless the package was planned for a limited memory of prediction.
     Raises InputErrors and BudgetErrors; torch is imported for engine="torch" only.
     """
     refuse_contradictions(_EXCLUSIVE, {"resume": resume, "overwrite": overwrite})
@@ -98,8 +102,10 @@ def predict(
         refuse_engine_options(engine, device, threads)
     if out is None:
         if not isinstance(package, Model):
-            package = _model(package, scans, engine, device, threads, limit)
-        return package.predict(scans, nan=nan, max_voxels=max_voxels, max_ram=limit, progress=progress)
+            package = _model(package, scans, engine, device, threads, limit, mirror=mirror)
+        return package.predict(
+            scans, nan=nan, max_voxels=max_voxels, max_ram=limit, mirror=mirror, progress=progress
+        )
     cases = find_cases(scan_paths(scans))
     opened = package.package if isinstance(package, Model) else open_package(package)
     return predict_cases(
@@ -110,6 +116,7 @@ def predict(
         nan=nan,
         max_voxels=max_voxels,
         threads=threads,
+        mirror=mirror,
         part=chosen,
         resume=resume,
         overwrite=overwrite,

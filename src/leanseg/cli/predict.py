@@ -62,6 +62,10 @@ def predict(
     max_ram: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Memory that must do, e.g. 2GB; exit code 3 if it cannot")
     ] = None,
+    mirror: Annotated[
+        bool,
+        typer.Option("--mirror", help="Average over mirror images where training mirrored: 2, 4 or 8 times the time"),
+    ] = False,
     part: Annotated[
         str | None,
         typer.Option(metavar="N/PARTS", help="Only this part of the cases, e.g. 2/8, for several machines"),
@@ -92,6 +96,7 @@ def predict(
             max_voxels=max_voxels,
             threads=threads,
             max_ram=max_ram,
+            mirror=mirror,
             part=part,
             resume=resume,
             overwrite=overwrite,

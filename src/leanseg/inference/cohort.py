@@ -56,6 +56,7 @@ def predict_cases(
     nan: float | None = None,
     max_voxels: int | None = None,
     threads: int | None = None,
+    mirror: bool = False,
     part: Part | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -66,13 +67,13 @@ def predict_cases(
     """Write `out`/<case>.nii.gz and <case>.json for each case, and return what became of them.
 
     engine: a name, an engine handed in, or None for the one the plan names. nan: takes the place of NaN and infinite
-    voxels, which are refused without it. threads: cores for the engine, all by default. part: predict these of the
-    cases only; the results of the others may lie in `out`. resume: leave cases as they are whose label map would come
-    out the same. overwrite: replace the files of these cases in a folder that is in use; what else lies there stays.
-    read_ahead: prepare the next case and write the last while one is computed, which takes the memory of both.
-    max_ram: the most resident memory in bytes that this process may take: see `leanseg.inference.memory`.
-    Raises NotANumberError, EmptyPartError, OutputNotEmptyError, OutputIsInputError, EngineError or MemoryLimitError
-    before anything is written; what goes wrong with a case is in the summary.
+    voxels, which are refused without it. threads: cores for the engine, all by default. mirror: see `Predictor`. part:
+    predict these of the cases only; the results of the others may lie in `out`. resume: leave cases as they are whose
+    label map would come out the same. overwrite: replace the files of these cases in a folder that is in use; what else
+    lies there stays. read_ahead: prepare the next case and write the last while one is computed, which takes the memory
+    of both. max_ram: the most resident memory in bytes that this process may take: see `leanseg.inference.memory`.
+    Raises NotANumberError, NoMirrorError, EmptyPartError, OutputNotEmptyError, OutputIsInputError, EngineError or
+    MemoryLimitError before anything is written; what goes wrong with a case is in the summary.
     """
     start = time.perf_counter()
     progress = progress or Progress()
@@ -94,6 +95,7 @@ def predict_cases(
             engine=engine,
             threads=threads,
             read_ahead=read_ahead,
+            mirror=mirror,
             max_voxels=limits.max_voxels,
         )
         package = promised.package
@@ -104,7 +106,8 @@ def predict_cases(
         read_ahead = promised.read_ahead
         progress.note(promised.sentence())
     facts = promised.facts() if promised else {}
-    steps = Steps(Predictor(package.plan, engine), package, out, limits, resume=resume, progress=progress, facts=facts)
+    predictor = Predictor(package.plan, engine, mirror=mirror)
+    steps = Steps(predictor, package, out, limits, resume=resume, progress=progress, facts=facts)
     with (
         Ahead(steps.ready, chosen, threaded=read_ahead) as ahead,
         Behind(steps.written, threaded=read_ahead) as behind,

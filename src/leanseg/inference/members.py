@@ -47,5 +47,7 @@ def fuse_members(
 
 def _mean(heads: list[Head]) -> Head:
     """Return the head of the mean scores, for features one after the other."""
-    weights = np.concatenate([head.weights for head in heads], axis=1) / np.float32(len(heads))
-    return Head(weights, np.mean([head.bias for head in heads], axis=0, dtype=np.float32))
+    share = np.float32(1 / len(heads))
+    weights = np.concatenate([head.weights for head in heads], axis=1) * share
+    biases = np.stack([head.bias for head in heads])
+    return Head(weights, biases.sum(axis=0) * share)

@@ -2,8 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,13 @@ class NotFiniteScoresError(InputError):
 
 
 class Stopwatch:
-    """Seconds of wall time by phase, and tiles."""
+    """Seconds of wall time by phase, and tiles.
+
+    told: where somebody watches this process, called with every phase that ends, of whichever stopwatch, and when by
+    `time.perf_counter` it began and ended.
+    """
+
+    told: ClassVar[Callable[[str, float, float], None] | None] = None
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -59,7 +65,10 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            end = time.perf_counter()
+            self.seconds[name] = self.seconds.get(name, 0.0) + end - start
+            if self.told:
+                self.told(name, start, end)
 
 
 class Predictor:

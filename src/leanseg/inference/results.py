@@ -28,6 +28,7 @@ _DECISIVE = {
     "engine": "made by another engine",
     "precision": "made in another precision",
     "tile": "made with another tile",
+    "mirrored": "made with or without --mirror",
     "nan": "made with another --nan",
     "leanseg": "made by another version of leanseg",
 }

@@ -147,6 +147,7 @@ class Steps:
             "engine": self._predictor.engine.name,
             "precision": self._predictor.engine.precision,
             "tile": list(self._predictor.plan.inference.tile),
+            "mirrored": list(self._predictor.mirrored),
             "nan": self._limits.nan,
             "leanseg": __version__,
         }
@@ -161,6 +162,7 @@ class Steps:
             "targets": data.targets,
             "ignore": data.ignore,
             **computed.decisive,
+            "tiles": {"all": computed.stopwatch.tiles.asked, "constant": computed.stopwatch.tiles.known},
             "seconds": {**seconds, "total": round(sum(computed.stopwatch.seconds.values()), 4)},
             "peak_rss_bytes": peak_rss_bytes(),
             **self._facts,

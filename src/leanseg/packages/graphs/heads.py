@@ -176,19 +176,21 @@ def _graph_without(message: memoryview, graph: Graph, tail: _Tail, features: Sha
     dropped = _only_used_by(head, graph)
     place = -1
     for field, kind, value in fields(message):
-        if field == _NODE:
-            place += 1
-            if place == tail.head:
-                continue
-            if place in tail.moves:
-                value = _moving(inner(value), graph.nodes[place], head, place, tail.shapes)
-        elif field == _TENSOR and _named(inner(value), _TENSOR_NAME) in dropped:
+        place += field == _NODE
+        if field == _NODE and place == tail.head:
             continue
-        elif field == _VALUE and _named(inner(value), _VALUE_NAME) in stale:
+        if field == _TENSOR and _named(inner(value), _TENSOR_NAME) in dropped:
+            continue
+        if field == _VALUE and _named(inner(value), _VALUE_NAME) in stale:
             continue  # its shape is that of scores
+        if field == _NODE and place in tail.moves:
+            moving = _moving(inner(value), graph.nodes[place], head, place, tail.shapes)
+            yield from encoded(_NODE, BYTES, moving)
         elif field == _OUTPUT:
-            value = _border(graph.result if tail.moves else head.inputs[0], features)
-        yield from encoded(field, kind, value)
+            name = graph.result if tail.moves else head.inputs[0]
+            yield from encoded(_OUTPUT, BYTES, _border(name, features))
+        else:
+            yield from encoded(field, kind, value)
     for at, shape in tail.shapes.items():
         yield from encoded(_TENSOR, BYTES, _constant(_target(at), shape))
 
