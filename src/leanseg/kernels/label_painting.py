@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.kernels.head import Head
+from leanseg.kernels.native import TilePainting, available
 from leanseg.kernels.parallel import in_parallel
 from leanseg.kernels.plane_painting import CLASSES_AT_ONCE, Labels, Planes, keep_highest, paint_over
 from leanseg.kernels.resampling import Shape, axis_blocks, banded_taps
@@ -55,6 +56,8 @@ class LabelPainter:
         self._first, self._weights = banded_taps(old[0], new[0])
         self._past = self._first + np.array([np.flatnonzero(row)[-1] + 1 for row in self._weights])
         self._rows, self._columns = (axis_blocks(old[axis], new[axis], _BLOCK) for axis in (1, 2))
+        taps = ((self._first, self._weights), banded_taps(old[1], new[1]), banded_taps(old[2], new[2]))
+        self._tiles = TilePainting(old, new, taps, outputs, head, written, self._threads) if available() else None
         self._thickness = max(1, _PLANES_VOXELS // max(old[1] * old[2], new[1] * new[2]))
 
     @property
@@ -87,7 +90,10 @@ class LabelPainter:
             raise ValueError(msg)
         used = self._used(part, first, slice(start, stop))
         self._check(used, slice(start, stop), into)
-        self._paint_planes(used, slice(start, stop), into)
+        if self._tiles is None or not self._tiles.takes(used, into):
+            self._paint_planes(used, slice(start, stop), into)
+        elif not self._tiles.paint(used, int(self._first[start]), slice(start, stop), into):
+            raise _not_finite()
 
     def _used(self, part: NDArray[np.floating[Any]], first: int, outputs: slice) -> NDArray[np.floating[Any]]:
         """Return the input slices that `outputs` depend on."""
@@ -129,5 +135,8 @@ class LabelPainter:
 
 def _refuse_unless_finite(values: NDArray[np.floating[Any]]) -> None:
     if not np.isfinite(values).all():
-        msg = "scores hold NaN or infinity"
-        raise FloatingPointError(msg)
+        raise _not_finite()
+
+
+def _not_finite() -> FloatingPointError:
+    return FloatingPointError("scores hold NaN or infinity")
