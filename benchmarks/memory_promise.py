@@ -7,7 +7,8 @@ that number does, the peak stays below it, and it is at most 1.25 times the peak
 
 Scans are noise in NIfTI, made in a temporary folder. Each prediction is a process of its own, and its peak is the
 resident memory of that process and those it starts: the largest sum that was seen, looked at every few milliseconds,
-or the peak that the system recorded of the process itself, whichever is more. Memory does not depend on how busy the machine is.
+or the peak that the system recorded of the process itself, whichever is more. Memory does not depend on how busy the
+machine is.
 """
 
 import argparse
@@ -100,9 +101,9 @@ def tree_bytes(process):
     return total
 
 
-def measure(options, package, scan, folder):
+def measure(package, scan, folder):
     """One row: refused, the least, the peak within it."""
-    shape, spacing, dtype, end, channels = scan
+    shape, spacing, dtype, _, channels = scan
     scans, out = folder / "scans", folder / "labels"
     scans.mkdir()
     write_scan(scans, *scan)
@@ -149,7 +150,7 @@ def main():
             write_package(package, options, channels)
         for scan in chosen:
             with tempfile.TemporaryDirectory(dir=folder) as own:
-                rows.append(measure(options, packages[scan[-1]], scan, Path(own)))
+                rows.append(measure(packages[scan[-1]], scan, Path(own)))
             row = rows[-1]
             print(
                 f"{' x '.join(map(str, row['shape'])):17} {row['dtype']:8} least {row['least_mb']:5} MB, "

@@ -82,7 +82,7 @@ class Model:
         with _explained(found.name, self.engine):
             if max_ram is not None:
                 limit = parse_bytes(str(max_ram))
-                promise_for(self.package, [found.size()], limit, engine=self.engine, read_ahead=False)
+                promise_for(self.package, [found.size()], limit, engine=self.engine, read_ahead=False, mirror=mirror)
             with stopwatch.phase("read"):
                 array, geometry = found.read(max_voxels, nan)
             with stopwatch.phase("prepare"):

@@ -103,9 +103,7 @@ def predict(
     if out is None:
         if not isinstance(package, Model):
             package = _model(package, scans, engine, device, threads, limit, mirror=mirror)
-        return package.predict(
-            scans, nan=nan, max_voxels=max_voxels, max_ram=limit, mirror=mirror, progress=progress
-        )
+        return package.predict(scans, nan=nan, max_voxels=max_voxels, max_ram=limit, mirror=mirror, progress=progress)
     cases = find_cases(scan_paths(scans))
     opened = package.package if isinstance(package, Model) else open_package(package)
     return predict_cases(
@@ -133,11 +131,16 @@ def _model(
     device: Device | None,
     threads: int | None,
     limit: int | None,
+    *,
+    mirror: bool,
 ) -> Model:
     """Return the package with its engine open; where memory is limited, at the tile that was chosen for `scan`."""
     opened = open_package(package)
     name = engine or opened.plan.inference.engine
     if limit is not None and name in ("openvino", "onnxruntime"):
         found = one_scan(scan, opened.plan.data.channels)
-        opened = promise_for(opened, [found.size()], limit, engine=name, threads=threads, read_ahead=False).package
+        settings = promise_for(
+            opened, [found.size()], limit, engine=name, threads=threads, read_ahead=False, mirror=mirror
+        )
+        opened = settings.package
     return Model(opened, engine=engine, device=device, threads=threads)

@@ -47,13 +47,14 @@ class Network:
     """What the arrays of a case depend on beside its size.
 
     channels: that the engine gives, scores or features. head: of an engine that gives features. members: of an
-    ensemble, which keeps what its members give for the whole image.
+    ensemble, which keeps what its members give for the whole image. mirrored: whether mirror images are computed, too.
     """
 
     plan: Plan
     channels: int
     head: Head | None = None
     members: int = 1
+    mirrored: bool = False
 
 
 def geometry_of(images: Sequence[Path]) -> tuple[int, Geometry]:
@@ -124,7 +125,8 @@ def _fusing(network: Network, grid: Grid) -> int:
     canvas = Canvas(
         grid, _label_type(network.plan), network.plan.data.outputs, axis=axis, head=network.head, written=written
     )
-    constant = _NUMBER * network.channels * math.prod(tile)  # what is kept for tiles without content
+    # What is kept for tiles without content, and a tile's mirror image, its scores and their sum.
+    constant = (4 if network.mirrored else 1) * _NUMBER * network.channels * math.prod(tile)
     if network.members > 1:
         kept = network.channels * (network.members if network.head else 1)
         whole = _NUMBER * kept * math.prod(grid.shape)

@@ -15,6 +15,7 @@ from leanseg.inference.case_memory import CaseMemory, Network, case_memory, geom
 from leanseg.inference.engine_memory import TileMemory, engine_key, measure, measured_at_export
 from leanseg.inference.engines import Engine, Ensemble
 from leanseg.inference.engines.cut_engine import head_of
+from leanseg.inference.mirroring import mirrors
 from leanseg.inference.trial import tried
 from leanseg.machine import rss_bytes
 from leanseg.packages import Package
@@ -144,16 +145,17 @@ def promise(
     engine: str | Engine | Ensemble,
     threads: int | None = None,
     read_ahead: bool,
+    mirror: bool = False,
     max_voxels: int,
 ) -> Promise:
     """Return how `cases` can be predicted within `limit` bytes; with the package at the tile that was chosen.
 
-    engine: a name, or one that is open. read_ahead: whether that is wanted at all. Tiles are tried in the order of
+    engine: a name, or one that is open. read_ahead: whether that is wanted at all. mirror: see `Predictor`. Tiles are tried in the order of
     `Package.tiles`, the plan's first, and without reading ahead before a tile is given up.
     Raises MemoryLimitError naming the least that would do, or NotMeasuredError.
     """
     scans = [(case.name, _scan(package, case, max_voxels)) for case in cases]
-    return promise_for(package, scans, limit, engine=engine, threads=threads, read_ahead=read_ahead)
+    return promise_for(package, scans, limit, engine=engine, threads=threads, read_ahead=read_ahead, mirror=mirror)
 
 
 Scan = tuple[int, Geometry]  # number of channels, and where they lie
@@ -167,13 +169,14 @@ def promise_for(
     engine: str | Engine | Ensemble,
     threads: int | None = None,
     read_ahead: bool,
+    mirror: bool = False,
 ) -> Promise:
     """Return the promise for scans by name; see `promise`."""
     refusals = []
     tiles = [listed.tile for listed in package.tiles] if isinstance(engine, str) else [package.plan.inference.tile]
     for tile in tiles:
         here = package.at_tile(tile)
-        demand, source = _demand(here, scans, engine, threads)
+        demand, source = _demand(_network(here, engine, mirror=mirror), here, scans, engine, threads)
         for ahead in [True, False] if read_ahead and len(scans) > 1 else [False]:
             needed = demand.bytes(read_ahead=ahead)
             if needed <= limit:
@@ -183,9 +186,12 @@ def promise_for(
 
 
 def _demand(
-    package: Package, scans: Sequence[tuple[str, Scan | None]], engine: str | Engine | Ensemble, threads: int | None
+    network: Network,
+    package: Package,
+    scans: Sequence[tuple[str, Scan | None]],
+    engine: str | Engine | Ensemble,
+    threads: int | None,
 ) -> tuple[Demand, str]:
-    network = _network(package, engine)
     before = rss_bytes()
     base, least = before, 0
     if not isinstance(engine, str):
@@ -202,7 +208,7 @@ def _demand(
     return Demand(base, found, sizes, least), source
 
 
-def _network(package: Package, engine: str | Engine | Ensemble) -> Network:
+def _network(package: Package, engine: str | Engine | Ensemble, *, mirror: bool) -> Network:
     """Return what the engine gives, which for one that is not open its graph tells."""
     plan, outputs, members = package.plan, package.plan.data.outputs, package.members
     if isinstance(engine, str):
@@ -212,7 +218,9 @@ def _network(package: Package, engine: str | Engine | Ensemble) -> Network:
         opened = engine.openers[0]() if isinstance(engine, Ensemble) else engine
         head = head_of(opened)
         members = len(engine.openers) if isinstance(engine, Ensemble) else 1
-    return Network(plan, head.features if head else outputs, head, members)
+    if mirror and any(image.outputs for image in mirrors(plan)):
+        head = None  # it is applied to every tile
+    return Network(plan, head.features if head else outputs, head, members, mirror)
 
 
 def _scan(package: Package, case: Case, max_voxels: int) -> Scan | None:
