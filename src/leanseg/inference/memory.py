@@ -150,8 +150,8 @@ def promise(
 ) -> Promise:
     """Return how `cases` can be predicted within `limit` bytes; with the package at the tile that was chosen.
 
-    engine: a name, or one that is open. read_ahead: whether that is wanted at all. mirror: see `Predictor`. Tiles are tried in the order of
-    `Package.tiles`, the plan's first, and without reading ahead before a tile is given up.
+    engine: a name, or one that is open. read_ahead: whether that is wanted at all. mirror: see `Predictor`. Tiles are
+    tried in the order of `Package.tiles`, the plan's first, and without reading ahead before a tile is given up.
     Raises MemoryLimitError naming the least that would do, or NotMeasuredError.
     """
     scans = [(case.name, _scan(package, case, max_voxels)) for case in cases]
