@@ -50,13 +50,13 @@ def test_one_case_at_a_time_takes_the_most_of_any_stage():
     needed = demand(sizes).bytes(read_ahead=False)
     # The first case is prepared before the engine has computed a tile.
     before_first_tile = ENGINE.computing - ENGINE.opened
-    assert needed == round(1.03 * (ENGINE.computing + 10**9 - before_first_tile)) + 16_000_000
+    assert needed == round(1.02 * (ENGINE.computing + 10**9 - before_first_tile)) + 10_000_000
 
 
 def test_read_ahead_takes_three_cases_at_a_time():
     sizes = [(100, 10**8, 7 * 10**7), (100, 3 * 10**8, 100), (2 * 10**8, 100, 100)]
     together = 7 * 10**7 + 3 * 10**8 + 2 * 10**8
-    assert demand(sizes).bytes(read_ahead=True) == round(1.03 * (ENGINE.computing + together)) + 16_000_000
+    assert demand(sizes).bytes(read_ahead=True) == round(1.02 * (ENGINE.computing + together)) + 10_000_000
 
 
 def test_opening_may_be_what_takes_the_most():

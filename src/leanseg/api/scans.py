@@ -71,9 +71,9 @@ class Files:
         """How messages call it."""
         return self.files[0].name
 
-    def size(self) -> tuple[str, tuple[int, Geometry]]:
-        """Return its name, how many channels it has, and where they lie, as the headers say it."""
-        return self.name, geometry_of(self.files)
+    def size(self) -> tuple[str, tuple[int, Geometry, None]]:
+        """Return its name, how many channels it has, and where they lie, as the headers say it; see `promise_for`."""
+        return self.name, (*geometry_of(self.files), None)
 
     def read(self, max_voxels: int | None, nan: float | None) -> tuple[NDArray[np.float32], Geometry]:
         """Return the channels (C, X, Y, Z) and their geometry."""
@@ -96,9 +96,9 @@ class InMemory:
         """The file it came from, if any."""
         return (self.image.file,) if self.image.file else ()
 
-    def size(self) -> tuple[str, tuple[int, Geometry]]:
-        """Return its name, how many channels it has, and where they lie."""
-        return self.name, (self.image.channels, self.image.geometry)
+    def size(self) -> tuple[str, tuple[int, Geometry, None]]:
+        """Return its name, how many channels it has, and where they lie; see `promise_for`."""
+        return self.name, (self.image.channels, self.image.geometry, None)
 
     def read(self, max_voxels: int | None, nan: float | None) -> tuple[NDArray[np.float32], Geometry]:
         """Return the channels (C, X, Y, Z) and their geometry."""

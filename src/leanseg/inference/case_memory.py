@@ -63,22 +63,22 @@ def geometry_of(images: Sequence[Path]) -> tuple[int, Geometry]:
     return sum(header.frames for header in headers), headers[0].geometry
 
 
-def case_memory(network: Network, channels: int, geometry: Geometry) -> CaseMemory:
-    """Return what a scan (channels, X, Y, Z) takes."""
-    plan, grid = network.plan, plan_grid(network.plan, geometry)
+def case_memory(network: Network, channels: int, geometry: Geometry, content: Shape | None = None) -> CaseMemory:
+    """Return what a scan (channels, X, Y, Z) takes. content: size (X, Y, Z) of what a plan that crops leaves of it."""
+    plan, grid = network.plan, plan_grid(network.plan, geometry, content)
     prepared = _NUMBER * channels * math.prod(grid.shape)
     padded = _padding(channels, grid.shape, plan.inference.tile)
     labels = _label_type(plan).itemsize * math.prod(geometry.shape)
     return CaseMemory(
-        preparing=prepared + _preparing(plan, channels, grid.box_shape, grid.shape),
+        preparing=prepared + _preparing(plan, channels, math.prod(geometry.shape), grid),
         computing=prepared + padded + labels + _fusing(network, grid),
         writing=labels + _WRITING,
     )
 
 
-def plan_grid(plan: Plan, geometry: Geometry) -> Grid:
-    """Return the way of a whole scan to the plan's grid."""
-    voxel = np.broadcast_to(np.zeros((), dtype=np.uint8), geometry.shape)
+def plan_grid(plan: Plan, geometry: Geometry, content: Shape | None = None) -> Grid:
+    """Return the way of a scan to the plan's grid, of all of it or of a box of the size `content` (X, Y, Z)."""
+    voxel = np.broadcast_to(np.zeros((), dtype=np.uint8), content or geometry.shape)
     orientation = plan.preprocessing.orientation
     box = to_orientation(voxel, geometry.affine, orientation).shape
     own = orientation_spacing(geometry.affine, orientation)
@@ -87,13 +87,13 @@ def plan_grid(plan: Plan, geometry: Geometry) -> Grid:
     return Grid(geometry, orientation, ((0, box[0]), (0, box[1]), (0, box[2])), (depth, height, width))
 
 
-def _preparing(plan: Plan, channels: int, box: Shape, grid: Shape) -> int:
-    """Return the bytes of a scan as read, and of one of its channels on its way to the plan's grid."""
-    voxels, plane = math.prod(box), box[1] * box[2]
+def _preparing(plan: Plan, channels: int, voxels: int, grid: Grid) -> int:
+    """Return the bytes of a scan of `voxels` as read, and of one of its channels on its way to the plan's grid."""
+    box = grid.box_shape
     schemes = {scheme.scheme for scheme in plan.preprocessing.normalisation}
-    content = voxels if "zscore_content" in schemes else 0
-    sums = 3 * _WIDE * plane if schemes & {"zscore", "zscore_content"} else 0
-    channel = _NUMBER * voxels + max(content + sums, _resampling(box, grid))
+    content = math.prod(box) if "zscore_content" in schemes else 0
+    sums = 3 * _WIDE * box[1] * box[2] if schemes & {"zscore", "zscore_content"} else 0
+    channel = _NUMBER * math.prod(box) + max(content + sums, _resampling(box, grid.shape))
     cropping = (2 if channels > 1 else 1) * voxels if plan.preprocessing.crop_to_content else 0
     return _NUMBER * channels * voxels + max(channel, cropping) + _READING
 

@@ -97,6 +97,7 @@ def predict_cases(
             read_ahead=read_ahead,
             mirror=mirror,
             max_voxels=limits.max_voxels,
+            nan=nan,
         )
         package = promised.package
     if isinstance(engine, str):

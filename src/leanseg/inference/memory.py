@@ -7,11 +7,13 @@ whether the next case is read while one is computed, and the tile, among those t
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, repeat
 
 from leanseg.datasets import Case
 from leanseg.errors import BudgetError, InputError
 from leanseg.inference.case_memory import CaseMemory, Network, case_memory, geometry_of, plan_grid
+from leanseg.inference.content_extent import content_shape
 from leanseg.inference.engine_memory import TileMemory, engine_key, measure, measured_at_export
 from leanseg.inference.engines import Engine, Ensemble
 from leanseg.inference.engines.cut_engine import head_of
@@ -23,10 +25,13 @@ from leanseg.packages.graphs import cut_head
 from leanseg.plans import show_bytes
 from leanseg.volumes import Geometry
 
-_OTHER = 16_000_000  # bytes: modules that are imported on the way, stacks of threads, pieces of files
-_FREED = 1.03  # what malloc keeps of what was freed, as a share of all
+_OTHER = 10_000_000  # bytes: modules that are imported on the way, stacks of threads, pieces of files
+_FREED = 1.02  # what malloc keeps of what was freed, as a share of all
 _STEP = 10_000_000  # bytes: in such steps memory is asked for
 _NOISE = 4_000_000  # bytes by which two starts of one process differ
+
+# Number of channels, where they lie, and the size (X, Y, Z) of what cropping leaves; None for all of it.
+Scan = tuple[int, Geometry, tuple[int, int, int] | None]
 
 
 class MemoryLimitError(BudgetError):
@@ -147,18 +152,25 @@ def promise(
     read_ahead: bool,
     mirror: bool = False,
     max_voxels: int,
+    nan: float | None = None,
 ) -> Promise:
     """Return how `cases` can be predicted within `limit` bytes; with the package at the tile that was chosen.
 
-    engine: a name, or one that is open. read_ahead: whether that is wanted at all. mirror: see `Predictor`. Tiles are
-    tried in the order of `Package.tiles`, the plan's first, and without reading ahead before a tile is given up.
+    engine: a name, or one that is open. read_ahead: whether that is wanted at all. mirror: see `Predictor`. max_voxels,
+    nan: see `leanseg.volumes.read_channels`. Tiles are tried in the order of `Package.tiles`, the plan's first, and
+    without reading ahead before a tile is given up.
     Raises MemoryLimitError naming the least that would do, or NotMeasuredError.
     """
     scans = [(case.name, _scan(package, case, max_voxels)) for case in cases]
-    return promise_for(package, scans, limit, engine=engine, threads=threads, read_ahead=read_ahead, mirror=mirror)
-
-
-Scan = tuple[int, Geometry]  # number of channels, and where they lie
+    within = partial(promise_for, limit=limit, engine=engine, threads=threads, read_ahead=read_ahead, mirror=mirror)
+    try:
+        return within(package, scans)
+    except MemoryLimitError:
+        if not package.plan.preprocessing.crop_to_content:
+            raise
+    # What will be cropped away is known only when the files have been read, which is worth the time now.
+    cropped = [(case.name, _cropped(case, scan, nan)) for case, (_, scan) in zip(cases, scans, strict=True)]
+    return within(package, cropped)
 
 
 def promise_for(
@@ -232,7 +244,17 @@ def _scan(package: Package, case: Case, max_voxels: int) -> Scan | None:
     x, y, z = plan_grid(package.plan, geometry).shape
     if max(channels * _count(geometry.shape), x * y * z) > max_voxels or channels != len(package.plan.data.channels):
         return None
-    return channels, geometry
+    return channels, geometry, None
+
+
+def _cropped(case: Case, scan: Scan | None, nan: float | None) -> Scan | None:
+    """Return a scan with the size of what cropping leaves of it; None for one that cannot be read."""
+    if scan is None:
+        return None
+    try:
+        return scan[0], scan[1], content_shape(case.images, nan)
+    except InputError:
+        return None
 
 
 def _count(shape: tuple[int, int, int]) -> int:
