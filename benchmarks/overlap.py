@@ -3,8 +3,8 @@
 Claim: the overlap that planning chooses (learning/planning/tiles.py) loses nothing that can be measured against larger
 ones. The networks are trained ones: runs of leanseg train, and where none is named one that is trained here for
 `--minutes`. Each is exported again for smaller tiles than its own, so that there is something to overlap: half of its
-training patch along each axis, or `--tile`. Judged are its validation cases that are larger than the tile. All overlaps of a case are computed
-in turns, and where two of them lead to the same tiles these are computed once.
+training patch along each axis, or `--tile`. Judged are its validation cases that are larger than the tile. All
+overlaps of a case are computed in turns, and where two of them lead to the same tiles these are computed once.
 
     python benchmarks/overlap.py [RUN ...] [--data DATASET] [--tile D H W] [--cases 12] [--json FILE]
 """

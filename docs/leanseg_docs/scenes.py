@@ -161,6 +161,18 @@ SCENES: tuple[Scene | Snippets, ...] = (
         before=stage.cut_off_one_of_three,
         again=True,
     ),
+    Scene(
+        "predict-resume",
+        "leanseg predict runs/first three-scans --resume --out other-label-maps",
+        "The same scans once the broken one is mended; the finished ones are left as they are:",
+        before=stage.mend_the_second_of_three,
+        after=("predict-partly",),
+    ),
+    Scene(
+        "predict-part",
+        "leanseg predict runs/first new-scans --part 2/8 -o an-eighth",
+        "What the second of eight machines does:",
+    ),
     Scene("sidecar", "cat other-label-maps/hippocampus_001.json", after=("predict-partly",)),
     Scene(
         "evaluate",

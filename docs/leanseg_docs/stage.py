@@ -5,6 +5,7 @@ made here, out of the first of them.
 """
 
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -68,13 +69,19 @@ def cut_off_one_of_three(folder: Path) -> None:
         (_cut_off if number == 1 else shutil.copyfile)(scan, folder / "three-scans" / scan.name)
 
 
+def mend_the_second_of_three(folder: Path) -> None:
+    """Make the scan in three-scans/ that was cut off whole again."""
+    scan = _first_scans(folder)[1]
+    shutil.copyfile(scan, folder / "three-scans" / scan.name)
+
+
 def change_a_package(folder: Path) -> None:
     """Write changed.zip, hippocampus.zip with another overlap in its plan."""
     with zipfile.ZipFile(folder / "hippocampus.zip") as sound, zipfile.ZipFile(folder / "changed.zip", "w") as changed:
         for member in sound.infolist():
             content = sound.read(member)
             if member.filename == "plan.json":
-                content = content.replace(b'"overlap": 0.5', b'"overlap": 0.6')
+                content = re.sub(rb'"overlap": [0-9.]+', b'"overlap": 0.6', content)
             changed.writestr(member, content)
 
 

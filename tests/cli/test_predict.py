@@ -2,8 +2,10 @@
 
 import json
 import platform
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -134,6 +136,9 @@ def test_a_corrupt_package_is_one_message(run, scans, tmp_path, leanseg):
     [
         (["--device", "cuda"], "--engine torch"),
         (["--nan", "inf"], "--nan 0"),
+        (["--part", "3/2"], "--part 1/8"),
+        (["--part", "3/3"], "at most 2 parts"),
+        (["--resume", "--overwrite"], "leave out --resume or --overwrite"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(run, scans, tmp_path, leanseg, options, said):
@@ -150,6 +155,56 @@ def test_an_output_in_use_is_refused_without_overwrite(run, scans, tmp_path, lea
     assert done.code == 2
     assert "--overwrite" in done.err
     assert leanseg("predict", run, scans, "-o", tmp_path / "out", "--overwrite").code == 0
+
+
+def test_resuming_says_how_many_were_skipped_and_why_the_others_were_not(run, scans, tmp_path, leanseg):
+    assert leanseg("predict", run, scans / "a.nii.gz", "-o", tmp_path / "out").code == 0
+    done = leanseg("predict", run, scans, "-o", tmp_path / "out", "--resume")
+    assert done.code == 0
+    assert "skipped: 1 finished case\n" in done.out
+    assert "predicted: 1 missing\n" in done.out
+    assert "(1 label map, openvino" in done.out
+    again = leanseg("predict", run, scans, "-o", tmp_path / "out", "--resume")
+    assert "skipped: 2 finished cases\n" in again.out
+    assert "(0 label maps, openvino" in again.out
+    found = json.loads(leanseg("predict", run, scans, "-o", tmp_path / "out", "--resume", "--json").out)
+    assert (found["skipped"], found["done"], found["anew"]) == (["a", "b"], [], {})
+
+
+def test_a_case_that_fails_among_finished_ones_gives_exit_code_4(run, scans, tmp_path, leanseg):
+    assert leanseg("predict", run, scans / "a.nii.gz", "-o", tmp_path / "out").code == 0
+    (scans / "b.nii.gz").write_bytes(b"")
+    done = leanseg("predict", run, scans, "-o", tmp_path / "out", "--resume")
+    assert done.code == 4
+    assert "1 of 2 cases failed: b" in done.err
+
+
+def test_two_parts_fill_one_folder(run, scans, tmp_path, leanseg):
+    for number in (1, 2):
+        done = leanseg("predict", run, scans, "-o", tmp_path / "out", "--part", f"{number}/2")
+        assert (done.code, "(1 label map, " in done.out) == (0, True)
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.nii.gz")) == ["a.nii.gz", "b.nii.gz"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to one process")
+def test_ctrl_c_ends_at_once_and_the_rest_can_be_done_later(run, scans, tmp_path, save_scan):
+    for number in range(40):
+        image = np.random.default_rng(number).normal(size=(40, 40, 40)).astype(np.float32)
+        save_scan(scans / f"c{number:02}.nii.gz", image, np.eye(4))
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", "from leanseg.cli import main; main()", "predict", str(run), str(scans)]
+    with subprocess.Popen([*command, "-o", str(out)], stderr=subprocess.PIPE, text=True) as process:
+        while not (out / "c00.nii.gz").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.endswith("stopped by you\n")
+    names = {path.name for path in out.iterdir()}
+    maps = {name.removesuffix(".nii.gz") for name in names if name.endswith(".nii.gz")}
+    assert {"a", "b", "c00"} <= maps < {path.name.removesuffix(".nii.gz") for path in scans.iterdir()}
+    assert names == {f"{name}{suffix}" for name in maps for suffix in (".nii.gz", ".json")}
 
 
 @pytest.mark.skipif(

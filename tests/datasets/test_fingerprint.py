@@ -91,6 +91,18 @@ def test_the_box_of_nonzero_voxels_is_measured(nnunet, write_volume, new_image):
     assert [channel.background_share for channel in result.channels] == pytest.approx([1 - 4 / 210, 1 - 6 / 210])
 
 
+def test_labelled_voxels_that_cropping_would_lose_are_counted(decathlon, write_volume, new_image):
+    written = decathlon(2)
+    label = np.zeros((6, 7, 5), np.uint8)
+    label[1:4, 2, 1] = 1
+    for number, kept in enumerate((slice(1, 4), slice(2, 4))):
+        array = np.zeros((6, 7, 5), np.float32)
+        array[kept, 1:5, 1:3] = 1 + np.abs(new_image(number)[kept, 1:5, 1:3])
+        write_volume(written.image(number), array)
+        write_volume(written.label(number), label)
+    assert [case.cropped for case in fingerprint(open_dataset(written.root)).cases] == [0, 1]
+
+
 def test_a_second_time_it_comes_from_the_cache(decathlon):
     dataset = open_dataset(decathlon(3).root)
     first, again = Doing(), Doing()

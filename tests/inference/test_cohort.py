@@ -1,5 +1,7 @@
 import contextlib
 import json
+import threading
+import weakref
 
 import nibabel
 import numpy as np
@@ -8,8 +10,9 @@ import pytest
 from leanseg import __version__
 from leanseg.datasets import find_cases
 from leanseg.errors import BudgetError, InputError
-from leanseg.inference import predict_cases
+from leanseg.inference import predict_cases, steps
 from leanseg.inference.cohort import NotANumberError, OutputIsInputError
+from leanseg.inference.parts import Part
 from leanseg.storage import OutputNotEmptyError
 
 
@@ -211,3 +214,158 @@ def test_two_channels_of_a_case_are_read_in_order(make_package, tmp_path, shades
     save(tmp_path / "scans" / "a_0001.nii.gz", second)
     predict_cases(package, find_cases([tmp_path / "scans"]), tmp_path / "out")
     np.testing.assert_array_equal(np.asarray(nibabel.load(tmp_path / "out" / "a.nii.gz").dataobj), shades(first))
+
+
+def several(folder, names="abc"):
+    """Scans of these names, different from one another."""
+    for seed, name in enumerate(names):
+        save(folder / f"{name}.nii.gz", random_image(seed))
+    return find_cases([folder])
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_reading_ahead_changes_nothing_but_the_time(package, tmp_path):
+    cases = several(tmp_path / "scans", "abcd")
+    (tmp_path / "scans" / "b.nii.gz").write_bytes(b"broken")
+    plain = predict_cases(package, cases, tmp_path / "plain")
+    ahead = predict_cases(package, cases, tmp_path / "ahead", read_ahead=True)
+    assert (ahead.done, [failure.case for failure in ahead.failed]) == (("a", "c", "d"), ["b"])
+    assert (plain.done, str(plain.failed[0].error)) == (ahead.done, str(ahead.failed[0].error))
+    maps = [{n: c for n, c in contents(tmp_path / out).items() if n.endswith(".gz")} for out in ("plain", "ahead")]
+    assert maps[0] == maps[1]
+    assert {path.stem for path in (tmp_path / "ahead").glob("*.json")} == {"a", "c", "d"}
+
+
+class Interrupted:
+    """An engine that is stopped by Ctrl-C in the second case."""
+
+    name, precision = "interrupted", "fp32"
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, tile):
+        self.calls += 1
+        if self.calls > 6:  # a case of 9 x 11 x 7 has four tiles of 8 x 8 x 8
+            raise KeyboardInterrupt
+        return np.zeros((1, 3, *tile.shape[2:]), np.float32)
+
+
+class Zeros(Interrupted):
+    """The same engine, left alone."""
+
+    def __call__(self, tile):
+        return np.zeros((1, 3, *tile.shape[2:]), np.float32)
+
+
+@pytest.mark.parametrize("read_ahead", [False, True])
+def test_ctrl_c_leaves_whole_cases_and_no_thread(package, tmp_path, read_ahead):
+    before = threading.active_count()
+    cases = several(tmp_path / "scans")
+    with pytest.raises(KeyboardInterrupt) as _kept:
+        predict_cases(package, cases, tmp_path / "out", engine=Interrupted(), read_ahead=read_ahead)
+    assert threading.active_count() == before
+    assert sorted(contents(tmp_path / "out")) == ["a.json", "a.nii.gz"]
+    resumed = predict_cases(package, cases, tmp_path / "out", resume=True, engine=Zeros())
+    assert (resumed.skipped, resumed.done) == (("a",), ("b", "c"))
+
+
+@pytest.mark.parametrize("read_ahead", [False, True])
+def test_finished_cases_are_left_as_they_are(package, tmp_path, read_ahead):
+    cases = several(tmp_path / "scans")
+    predict_cases(package, cases[:2], tmp_path / "out")
+    before = contents(tmp_path / "out")
+    summary = predict_cases(package, cases, tmp_path / "out", resume=True, read_ahead=read_ahead)
+    assert (summary.skipped, summary.done, summary.failed) == (("a", "b"), ("c",), ())
+    assert summary.anew == {"c": "missing"}
+    after = contents(tmp_path / "out")
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_scan_is_known_by_its_contents_wherever_it_lies(package, tmp_path):
+    cases = several(tmp_path / "scans", "a")
+    predict_cases(package, cases, tmp_path / "out")
+    save(tmp_path / "elsewhere" / "a.nii.gz", random_image(0))
+    (tmp_path / "elsewhere" / "a.nii.gz").write_bytes((tmp_path / "scans" / "a.nii.gz").read_bytes())
+    moved = find_cases([tmp_path / "elsewhere"])
+    assert predict_cases(package, moved, tmp_path / "out", resume=True).skipped == ("a",)
+
+
+def test_what_would_come_out_otherwise_is_predicted_anew_and_why_is_said(package, make_package, tmp_path):
+    cases, out = several(tmp_path / "scans"), tmp_path / "out"
+    predict_cases(package, cases, out)
+    save(tmp_path / "scans" / "b.nii.gz", random_image(7))
+    (out / "c.nii.gz").unlink()
+    summary = predict_cases(package, cases, out, resume=True)
+    assert summary.skipped == ("a",)
+    assert summary.anew == {"b": "made of a changed scan", "c": "missing"}
+    summary = predict_cases(package, cases, out, resume=True, engine="onnxruntime")
+    assert set(summary.anew.values()) == {"made by another engine"}
+    summary = predict_cases(package, cases, out, resume=True, engine="onnxruntime", nan=0.0)
+    assert set(summary.anew.values()) == {"made with another --nan"}
+    other = make_package(tmp_path / "other", overlap=0.25)
+    assert set(predict_cases(other, cases, out, resume=True).anew.values()) == {"made by another package"}
+    assert predict_cases(other, cases, out, resume=True).skipped == ("a", "b", "c")
+
+
+def test_what_somebody_drew_or_corrected_is_never_replaced_by_resuming(package, tmp_path):
+    cases, out = several(tmp_path / "scans"), tmp_path / "out"
+    predict_cases(package, cases[:1], out)
+    save(out / "a.nii.gz", np.ones((9, 11, 7), np.uint8))
+    save(out / "b.nii.gz", np.ones((9, 11, 7), np.uint8))
+    before = contents(out)
+    summary = predict_cases(package, cases, out, resume=True)
+    assert summary.done == ("c",)
+    assert ["changed after" in failure.error.what for failure in summary.failed] == [True, False]
+    assert "does not say how" in summary.failed[1].error.what
+    assert all("--overwrite" in failure.error.fix for failure in summary.failed)
+    assert {name: contents(out)[name] for name in before} == before
+    assert predict_cases(package, cases, out, overwrite=True).done == ("a", "b", "c")
+
+
+def test_an_earlier_result_stays_where_its_scan_cannot_be_read_when_resuming(package, tmp_path):
+    cases, out = several(tmp_path / "scans", "a"), tmp_path / "out"
+    predict_cases(package, cases, out)
+    before = contents(out)
+    (tmp_path / "scans" / "a.nii.gz").write_bytes(b"")
+    assert predict_cases(package, cases, out, resume=True).failed[0].case == "a"
+    assert contents(out) == before
+
+
+def test_parts_fill_one_folder_together(package, tmp_path):
+    cases, out = several(tmp_path / "scans", "abcde"), tmp_path / "out"
+    out.mkdir()
+    assert predict_cases(package, cases, out, part=Part(2, 2)).done == ("b", "d")
+    (out / ".writing-0123456789abcdef-b.nii.gz").write_bytes(b"on its way")
+    assert predict_cases(package, cases, out, part=Part(1, 2)).done == ("a", "c", "e")
+    assert sorted(path.stem for path in out.glob("*.json")) == list("abcde")
+
+
+@pytest.mark.parametrize("name", ["b.nii.gz", "notes.txt", "f.nii.gz"])
+def test_a_part_does_not_mix_with_what_no_other_part_writes(package, tmp_path, name):
+    cases, out = several(tmp_path / "scans", "abcde"), tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    with pytest.raises(OutputNotEmptyError):
+        predict_cases(package, cases, out, part=Part(2, 2))
+    assert [path.name for path in out.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(("read_ahead", "most"), [(False, 1), (True, 2)])
+def test_no_more_prepared_scans_are_in_memory_than_are_needed(package, tmp_path, monkeypatch, read_ahead, most):
+    alive, found = weakref.WeakSet(), []
+    prepare = steps.prepare
+
+    def counted(*given):
+        prepared = prepare(*given)
+        alive.add(prepared)
+        found.append(len(alive))
+        return prepared
+
+    monkeypatch.setattr(steps, "prepare", counted)
+    predict_cases(package, several(tmp_path / "scans", "abcdefgh"), tmp_path / "out", read_ahead=read_ahead)
+    assert len(found) == 8
+    assert max(found) <= most

@@ -57,6 +57,18 @@ def test_any_of_the_48_orientations_comes_out_the_same_and_goes_back(orientation
     np.testing.assert_array_equal(painted(prepared, scores), scan)
 
 
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_labels_lie_in_memory_as_they_are_made(orientation):
+    shape = (2, 3, 4)
+    grid = prepare(np.ones((1, *shape), np.float32), geometry_of(shape, orientation=orientation), plain()).grid
+    zeros = grid.zeros(np.dtype(np.uint16))
+    assert zeros.shape == shape
+    assert zeros.dtype == np.uint16
+    assert not zeros.any()
+    strides = np.abs(grid.kept(zeros).strides)
+    assert strides.tolist() == sorted(strides, reverse=True)
+
+
 def test_outside_the_content_box_the_label_is_background():
     scan = np.zeros((2, 8, 9, 10), dtype=np.float32)
     scan[0, 2:5, 3:6, 4:8] = 1
@@ -113,6 +125,18 @@ def test_the_grid_covers_the_same_extent_and_labels_return_on_the_grid_of_the_sc
         assert abs(size * target[axis] - millimetres) <= max(target[axis], 0.011 * millimetres)
     np.testing.assert_allclose(prepared.array, 1, atol=1e-5)
     assert painted(prepared, np.zeros((2, *prepared.grid.shape), dtype=np.float32)).shape == shape
+
+
+@given(value=st.floats(-5, 5, width=32), target=st.tuples(*[st.floats(0.4, 2.5)] * 3))
+@settings(deadline=None, max_examples=30)
+def test_what_surrounds_the_content_stays_one_number(value, target):
+    scan = np.full((1, 14, 15, 16), value, dtype=np.float32)
+    scan[0, 5:9, 5:10, 6:9] = value + 3
+    found = prepare(scan, geometry_of(scan.shape[1:]), plain(spacing=target)).array[0]
+    around = [face for axis in range(3) for face in np.moveaxis(found, axis, 0)[[0, -1]]]
+    for face in around:
+        np.testing.assert_array_equal(face, np.float32(value))
+    assert found.max() > value + 0.5
 
 
 def test_spacing_within_one_percent_is_not_resampled():

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from leanseg.kernels import labels_of_scores, resample, resample_labels
 
+pytestmark = pytest.mark.usefixtures("way")
+
 SHAPES = st.tuples(*[st.integers(1, 8)] * 3)
 
 
@@ -90,7 +92,7 @@ def test_memory_does_not_grow_with_the_classes(monkeypatch, regions):
         tracemalloc.stop()
         return most
 
-    assert peak(20) < 1.1 * peak(2)
+    assert peak(20) < peak(2) + 2**20  # the kernel in C works in less than that
     assert peak(20) < 20 * 64 * 128 * 128 * 4 / 3
 
 

@@ -31,7 +31,7 @@ class CasesNotPredictedError(SomeCasesFailedError):
         super().__init__(
             what=f"{len(failed)} of {len(failed) + done} cases failed: {_names(failed)}; the others are done",
             why="each of them is explained above",
-            fix="correct these scans and predict them alone, into a folder of their own",
+            fix="correct these scans, and predict what is missing: the same command with --resume",
         )
 
 
@@ -142,13 +142,13 @@ def _close(summary: "Summary", out: Path) -> None:
 
 def _tell_of_finished(summary: "Summary") -> None:
     """Say how many cases were skipped, and why the others were not; nothing unless that was asked for."""
-    if summary.skipped:
-        typer.echo(f"skipped: {len(summary.skipped)} finished")
+    if number := len(summary.skipped):
+        typer.echo(f"skipped: {number} finished case{'s' * (number != 1)}")
     counts: dict[str, int] = {}
     for reason in summary.anew.values():
         counts[reason] = counts.get(reason, 0) + 1
     if counts:
-        typer.echo("predicted: " + "; ".join(f"{number} {reason}" for reason, number in counts.items()))
+        typer.echo("predicted: " + ", ".join(f"{number} {reason}" for reason, number in counts.items()))
 
 
 def _described(summary: "Summary") -> dict[str, Any]:

@@ -24,14 +24,14 @@ from leanseg.storage import CannotWriteError, write_text
 from leanseg.volumes import files_of
 
 # Part of the cache's key: raise it whenever the numbers below are computed differently.
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 class CaseFingerprint(BaseModel):
     """One case. Shape and spacing (mm) are along the file's axes X, Y, Z, which grow to the sides `axcodes` names.
 
     voxels: per class. content_shape: size, along the same axes, of the smallest box that holds every voxel in which
-    some channel is not background (the value in its corners).
+    some channel is not background (the value in its corners). cropped: labelled voxels outside that box.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +42,7 @@ class CaseFingerprint(BaseModel):
     axcodes: str
     voxels: dict[str, int]
     content_shape: Triple
+    cropped: int = 0
 
 
 class ChannelFingerprint(BaseModel):
@@ -82,7 +83,7 @@ class Fingerprint(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    version: Literal[2] = VERSION
+    version: Literal[3] = VERSION
     content: str
     dataset: str
     median_shape: Triple
@@ -178,6 +179,7 @@ def _case(dataset: Dataset, one: Measurement) -> CaseFingerprint:
         axcodes=one.axcodes,
         voxels={name: one.values.get(value, 0) for name, value in dataset.labels.items()},
         content_shape=one.content_shape,
+        cropped=one.cropped,
     )
 
 

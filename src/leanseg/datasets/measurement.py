@@ -32,7 +32,8 @@ class Measurement:
     """Sizes and statistics of one case; tuples without another meaning have one entry per channel.
 
     shape, spacing (mm), content_shape: along the file's axes; turned_*: along Right, Anterior, Superior.
-    values: label value -> voxels. background: voxels of the value in the corners.
+    values: label value -> voxels. cropped: labelled voxels outside the box of the content. background: voxels of the
+    value in the corners.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Measurement:
     turned_spacing: Spacing
     turned_content_shape: Triple
     values: dict[int, int]
+    cropped: int
     whole: tuple[Moments, ...]
     foreground: tuple[Moments, ...]
     samples: tuple[NDArray[np.float32], ...]
@@ -104,7 +106,9 @@ def measure(case: Case, dataset: Dataset) -> Measurement:
     if dataset.ignore is not None:
         foreground &= classes != dataset.ignore
     inside = [channel[foreground] for channel in channels]
-    content_shape = _content_shape(array)
+    box = content_box(array)
+    content_shape = _shape(box)
+    kept = np.count_nonzero(foreground.reshape(label.array.shape, order="F")[box])
     return Measurement(
         name=case.name,
         shape=geometry.shape,
@@ -115,6 +119,7 @@ def measure(case: Case, dataset: Dataset) -> Measurement:
         turned_spacing=orientation_spacing(geometry.affine, ORIENTATION),
         turned_content_shape=_turned(content_shape, geometry),
         values=values,
+        cropped=int(np.count_nonzero(foreground) - kept),
         whole=tuple(map(Moments.of, channels)),
         foreground=tuple(map(Moments.of, inside)),
         samples=tuple(sample(values, case.name) for values in inside),
@@ -122,8 +127,8 @@ def measure(case: Case, dataset: Dataset) -> Measurement:
     )
 
 
-def _content_shape(array: NDArray[np.float32]) -> Triple:
-    x, y, z = (side.stop - side.start for side in content_box(array))
+def _shape(box: tuple[slice, ...]) -> Triple:
+    x, y, z = (side.stop - side.start for side in box)
     return x, y, z
 
 

@@ -1,6 +1,7 @@
 """The label map of a scan while slabs of it are finished."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leanseg.inference.preprocessing import Grid, Shape
 from leanseg.inference.sliding_window import tile_starts
@@ -11,8 +12,9 @@ from leanseg.kernels import Head, LabelPainter
 class Canvas:
     """Labels (X, Y, Z) of a scan, painted along an axis (0, 1, 2 of D, H, W) of the plan's grid; 0 outside its box.
 
-    dtype: of the labels, large enough for every index of an output and every value written. See `LabelPainter` for
-    outputs, head and written.
+    dtype: of the labels, large enough for every index of an output and every value written. values: what stands for the
+    index of each output in the end; None: the index, or what is `written`. For outputs, head and written see
+    `LabelPainter`.
     """
 
     def __init__(
@@ -24,11 +26,12 @@ class Canvas:
         axis: int = 0,
         head: Head | None = None,
         written: tuple[int, ...] | None = None,
+        values: NDArray[np.integer] | None = None,
     ) -> None:
-        self.labels = np.zeros(grid.geometry.shape, dtype=dtype)
+        self.labels = grid.zeros(dtype)
         order = rolled(axis)
-        unsigned = self.labels.view(f"u{dtype.itemsize}")  # what is painted are indices, from 0 on
-        self._into = grid.kept(unsigned).transpose(order)
+        self._into = grid.kept(self.labels).transpose(order)
+        self._values = values
         old, new = (_turned(shape, order) for shape in (grid.shape, grid.box_shape))
         self._painter = LabelPainter(old, new, outputs, head=head, written=written)
         self._size = old[0]
@@ -48,7 +51,12 @@ class Canvas:
         done = self._painter.finished(stop)
         if done > self._painted:
             outputs = slice(self._painted, done)
-            self._painter.paint(slab.with_before, stop - slab.with_before.shape[1], outputs, self._into[outputs])
+            into = self._into[outputs]
+            indices = into.view(f"u{into.itemsize}")  # they begin at 0
+            self._painter.paint(slab.with_before, stop - slab.with_before.shape[1], outputs, indices)
+            if self._values is not None:
+                for plane in into:  # one by one, so that little memory is needed
+                    plane[...] = self._values[plane]
             self._painted = done
 
     def slices_before(self, tile: int, overlap: float) -> int:

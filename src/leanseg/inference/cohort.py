@@ -113,8 +113,8 @@ def predict_cases(
         Ahead(steps.ready, chosen, threaded=read_ahead) as ahead,
         Behind(steps.written, threaded=read_ahead) as behind,
     ):
-        for case, ready in progress.track(ahead, "Predicting", len(chosen)):
-            behind.give(steps.computed(case, ready))
+        for case in progress.track(chosen, "Predicting", len(chosen)):
+            behind.give(steps.computed(case, ahead.take()))  # taken here, so that nothing else keeps it in memory
         outcomes = behind.results()
     return summary_of(out, engine, outcomes, time.perf_counter() - start)
 

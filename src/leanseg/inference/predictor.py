@@ -84,10 +84,11 @@ class Predictor:
         self.mirrored = mirror_axes(plan) if mirror else ()
         self._images = mirrors(plan) if mirror else ()
         data = plan.data
-        self._values = np.array(list(data.labels.values()))
         self._written = tuple(region.written for region in data.regions.values()) or None
-        highest = max(self._written or (*data.labels.values(), data.outputs - 1))
-        self._dtype = np.dtype(smallest_integer(0 if self._written else int(self._values.min()), highest))
+        named = tuple(data.labels.values())
+        painted = self._written or (*named, data.outputs - 1)  # indices of outputs before they become values
+        self._dtype = np.dtype(smallest_integer(min(painted), max(painted)))
+        self._values = None if self._written or named == tuple(range(data.outputs)) else np.array(named, self._dtype)
 
     def labels(self, array: NDArray[Any], geometry: Geometry, *, max_voxels: int | None = None) -> NDArray[Any]:
         """Return the label values (X, Y, Z) of a scan (C, X, Y, Z), in the smallest integer type that holds them.
@@ -123,8 +124,7 @@ class Predictor:
             before = canvas.slices_before(tile[axis], overlap)
             slabs = finished_slabs(network, *how, axis=axis, before=before, progress=progress, doing=doing)
         self._painted(canvas, slabs, head.features if head else self.plan.data.outputs, stopwatch)
-        with stopwatch.phase("labels"):
-            return self._named(canvas.labels)
+        return canvas.labels
 
     def _network(self, tiles: TileCount) -> Engine | Ensemble:
         """Return the engine as it is applied to one scan."""
@@ -140,8 +140,15 @@ class Predictor:
     def _canvas(self, prepared: Prepared, axis: int, head: Head | None) -> Canvas:
         if head and head.outputs != self.plan.data.outputs:
             raise WrongScoresError(head.outputs, self.plan.data.outputs)
-        outputs = self.plan.data.outputs
-        return Canvas(prepared.grid, self._dtype, outputs, axis=axis, head=head, written=self._written)
+        return Canvas(
+            prepared.grid,
+            self._dtype,
+            self.plan.data.outputs,
+            axis=axis,
+            head=head,
+            written=self._written,
+            values=self._values,
+        )
 
     def _painted(self, canvas: Canvas, slabs: Iterator[FinishedSlab], channels: int, stopwatch: Stopwatch) -> None:
         while True:
@@ -156,11 +163,3 @@ class Predictor:
                     canvas.paint(slab)
                 except FloatingPointError:
                     raise NotFiniteScoresError from None
-
-    def _named(self, labels: NDArray[Any]) -> NDArray[Any]:
-        """Return the value of each class index, in the place of the indices."""
-        if self._written or np.array_equal(self._values, np.arange(len(self._values))):
-            return labels
-        for part in labels:
-            part[...] = self._values[part]
-        return labels

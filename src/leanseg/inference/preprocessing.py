@@ -31,6 +31,7 @@ Labels = NDArray[np.unsignedinteger[Any]]
 Shape = tuple[int, int, int]
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
+_ROUNDING = 4  # steps of float32 by which the weighted mean of equal numbers may differ from them
 _SAME_SPACING = 0.01  # largest relative difference that is not worth resampling
 
 
@@ -90,6 +91,12 @@ class Grid:
         """Return the box of `array` (..., X, Y, Z) as a view (..., D, H, W)."""
         return to_orientation(array, self.geometry.affine, self.orientation)[(..., *_slices(self.box))]
 
+    def zeros(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return zeros (X, Y, Z) of the scan's shape, in memory in the order (D, H, W), in which labels are made."""
+        probe = to_orientation(np.empty((1, 2, 3)), self.geometry.affine, self.orientation)
+        order = [size - 1 for size in probe.shape]
+        return np.zeros([self.geometry.shape[axis] for axis in order], dtype).transpose(np.argsort(order))
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
@@ -116,8 +123,23 @@ def prepare(
         raise GridTooLargeError(grid.shape, orientation_spacing(geometry.affine, preprocessing.orientation), cap)
     result = np.empty((len(array), *grid.shape), dtype=np.float32)
     for channel, scheme, target in zip(array, preprocessing.normalisation, result, strict=True):
-        target[...] = resample(normalised(grid.kept(channel), scheme, background_value(channel))[None], grid.shape)[0]
+        kept = normalised(grid.kept(channel), scheme, background_value(channel))
+        target[...] = resample(kept[None], grid.shape)[0]
+        if kept.shape != grid.shape:
+            _round_to(background_value(kept), target)
     return Prepared(result, grid)
+
+
+def _round_to(value: float, channel: Float32) -> None:
+    """Set what differs from `value` by no more than the rounding of resampling to it, in place.
+
+    Where nothing was scanned the same number stands everywhere, and so it should after resampling: tiles that are
+    recognised as empty need not be computed.
+    """
+    exact = np.float32(value)
+    tolerance = _ROUNDING * np.spacing(np.abs(exact))
+    for plane in channel:
+        plane[np.abs(plane - exact) <= tolerance] = exact
 
 
 def prepare_labels(

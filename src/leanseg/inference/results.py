@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from leanseg.datasets import Case
 from leanseg.datasets.documents import DocumentError, read_object
-from leanseg.errors import InputError, LeansegError
+from leanseg.errors import InputError
 from leanseg.inference.predictor import Stopwatch
 from leanseg.storage import open_plain, whole_file, write_json
 from leanseg.volumes import Geometry, files_of
 from leanseg.volumes.writing import write_into
 
-NOT_THERE = "not predicted yet"
+NOT_THERE = "missing"
 # Keys of the sidecar that decide the labels, and what is said where one of them differs from what would be written now.
 _DECISIVE = {
     "package": "made by another package",
-    "input_sha256": "its scan has changed",
+    "input_sha256": "made of a changed scan",
     "engine": "made by another engine",
     "precision": "made in another precision",
     "tile": "made with another tile",
@@ -85,9 +85,9 @@ class Result:
                     write_into(temporary, labels, geometry, like=like)
                     content = content_of([temporary])
                 write_json(self.sidecar, {**record(), "label_map_sha256": content})
-        except LeansegError:
-            self.sidecar.unlink(missing_ok=True)
-            raise
+        finally:  # whatever ended it, Ctrl-C too
+            if not self.volume.exists():
+                self.sidecar.unlink(missing_ok=True)
 
     def why_not_finished(self, decisive: dict[str, Any]) -> str:
         """Return why the label map is to be made anew, nothing if it would come out as it is.

@@ -5,7 +5,7 @@ classes are used in a `with` block: at its end, however it ends, no thread of th
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, Self, TypeVar
 
@@ -17,35 +17,29 @@ class Ahead(Generic[Item, Result]):
     """Results of `work`, in order: the next item is worked on while the result taken last is in use.
 
     work: is handed an item, and what is set when nobody waits for its result any more. threaded: whether it works
-    ahead at all; without, an item is worked on when it is asked for.
+    ahead at all; without, an item is worked on when its result is taken.
     """
 
     def __init__(
         self, work: Callable[[Item, threading.Event], Result], items: Sequence[Item], *, threaded: bool
     ) -> None:
         self._work = work
-        self._items = items
+        self._items = iter(items)
         self._thread = ThreadPoolExecutor(1) if threaded else None
+        self._pending: Future[Result] | None = None
         self._over = threading.Event()
 
-    def __iter__(self) -> Iterator[tuple[Item, Result]]:
-        """Yield each item with its result; an error of `work` is raised in its turn."""
+    def take(self) -> Result:
+        """Return the result of the next item, and keep no hold of it; an error of `work` is raised in its turn."""
         if self._thread is None:
-            for item in self._items:
-                yield item, self._work(item, self._over)
-            return
-        items = iter(self._items)
-        pending = self._begin(self._thread, items)
-        while pending is not None:
-            item, future = pending
-            result = future.result()
-            del future  # it would keep the result in memory
-            pending = self._begin(self._thread, items)
-            yield item, result
-            del result
-
-    def _begin(self, thread: ThreadPoolExecutor, items: Iterator[Item]) -> tuple[Item, Future[Result]] | None:
-        return next(((item, thread.submit(self._work, item, self._over)) for item in items), None)
+            return self._work(next(self._items), self._over)
+        pending = self._pending or self._thread.submit(self._work, next(self._items), self._over)
+        result = pending.result()
+        self._pending = None
+        for item in self._items:
+            self._pending = self._thread.submit(self._work, item, self._over)
+            break
+        return result
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from leanseg.kernels.head import Head
 from leanseg.kernels.native import TilePainting, available
 from leanseg.kernels.parallel import in_parallel
-from leanseg.kernels.plane_painting import CLASSES_AT_ONCE, Labels, Planes, keep_highest, paint_over
+from leanseg.kernels.plane_painting import (
+    CLASSES_AT_ONCE,
+    Labels,
+    Planes,
+    keep_highest,
+    not_finite,
+    paint_over,
+    refuse_unless_finite,
+)
 from leanseg.kernels.resampling import Shape, axis_blocks, banded_taps
 from leanseg.machine import cores
 
@@ -93,7 +101,7 @@ class LabelPainter:
         if self._tiles is None or not self._tiles.takes(used, into):
             self._paint_planes(used, slice(start, stop), into)
         elif not self._tiles.paint(used, int(self._first[start]), slice(start, stop), into):
-            raise _not_finite()
+            raise not_finite()
 
     def _used(self, part: NDArray[np.floating[Any]], first: int, outputs: slice) -> NDArray[np.floating[Any]]:
         """Return the input slices that `outputs` depend on."""
@@ -117,7 +125,7 @@ class LabelPainter:
             raise ValueError(msg)
 
     def _paint_planes(self, used: NDArray[np.floating[Any]], outputs: slice, into: Labels) -> None:
-        in_parallel(_refuse_unless_finite, (used[:, z] for z in range(used.shape[1])), self._threads)
+        in_parallel(refuse_unless_finite, (used[:, z] for z in range(used.shape[1])), self._threads)
         values = range(self._outputs) if self._written is None else self._written
         write = keep_highest if self._written is None else paint_over
         low = self.inputs_of(outputs).start
@@ -131,12 +139,3 @@ class LabelPainter:
 
         starts = range(outputs.start, outputs.stop, self._thickness)
         in_parallel(label, (slice(z, min(z + self._thickness, outputs.stop)) for z in starts), self._threads)
-
-
-def _refuse_unless_finite(values: NDArray[np.floating[Any]]) -> None:
-    if not np.isfinite(values).all():
-        raise _not_finite()
-
-
-def _not_finite() -> FloatingPointError:
-    return FloatingPointError("scores hold NaN or infinity")

@@ -33,7 +33,10 @@ class Planes:
     columns: tuple[Block, ...]
 
     def of(self, part: NDArray[np.floating[Any]], head: Head | None) -> Iterator[Float32]:
-        """Yield the scores (n, H', W') of each class for `part` (K, d, H, W), or (F, d, H, W) and `head`."""
+        """Yield the scores (n, H', W') of each class for `part` (K, d, H, W), or (F, d, H, W) and `head`.
+
+        Raises FloatingPointError if the head's scores are not finite.
+        """
         if head is None:
             for channel in part:
                 yield self._enlarged(self._between(channel))
@@ -44,7 +47,9 @@ class Planes:
         for start in range(0, head.outputs, CLASSES_AT_ONCE):
             several = slice(start, start + CLASSES_AT_ONCE)
             # One product per slice; the whole head would hold all classes.
-            scores = head.weights[several] @ features + head.bias[several, None]
+            with np.errstate(over="ignore", invalid="ignore"):  # is found out below
+                scores = head.weights[several] @ features + head.bias[several, None]
+            refuse_unless_finite(scores)
             for k in range(scores.shape[1]):
                 yield self._enlarged(scores[:, k].reshape(count, height, columns))
 
@@ -60,6 +65,17 @@ class Planes:
 
     def _enlarged(self, slices: Float32) -> Float32:
         return along_columns(along_rows(slices, self.rows), self.columns)
+
+
+def refuse_unless_finite(values: NDArray[np.floating[Any]]) -> None:
+    """Raise FloatingPointError if NaN or infinity is among `values`."""
+    if not np.isfinite(values).all():
+        raise not_finite()
+
+
+def not_finite() -> FloatingPointError:
+    """Return the error of scores that hold NaN or infinity."""
+    return FloatingPointError("scores hold NaN or infinity")
 
 
 def keep_highest(labels: Labels, planes: Iterable[tuple[int, NDArray[np.floating[Any]]]]) -> None:

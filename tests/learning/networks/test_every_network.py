@@ -22,7 +22,7 @@ from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
 from leanseg.inference.engines.openvino_engine import OpenVinoEngine
 from leanseg.learning import networks
 from leanseg.learning.export.onnx_graph import export_onnx, weight_bytes
-from leanseg.packages.graphs import check_graph
+from leanseg.packages.graphs import check_graph, cut_head
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "networks.npz"
 
@@ -33,6 +33,8 @@ SMALL = {
     "segresnet": {"base": 8},
     "uxnet": {"feature_size": 4, "depths": [1, 1, 1, 1], "kernel": 3},
 }
+# Networks whose last convolution cannot be cut off the graph, and why.
+HEADS_INSIDE = {"vfn": "its scores are a sum of those of several heads, which another part of it is given, too"}
 # Parameters that no gradient reaches, by network: name -> why that is right.
 WITHOUT_GRADIENT: dict[str, dict[str, str]] = {}
 
@@ -205,6 +207,22 @@ def test_engines_are_right_where_most_of_a_tile_is_constant(name):
         logits = engine(graph, threads=1)(x)
         assert np.abs(logits - truth).max() < 2e-4 * truth.std()
         assert (logits.argmax(axis=1) == truth.argmax(axis=1)).mean() > 0.9999
+
+
+@every_network
+def test_features_and_the_head_that_is_cut_off_the_graph_give_its_logits(name):
+    _, graph, x = exported(name)
+    cut = cut_head(graph)
+    assert (cut is None) == (name in HEADS_INSIDE)
+    if cut is None:
+        return
+    rest, head = cut
+    check_graph(rest, given=tuple(x.shape), wanted=(1, head.features, *x.shape[2:]))
+    for engine in (OnnxRuntimeEngine, OpenVinoEngine):
+        if engine is OnnxRuntimeEngine or "GridSample" not in operators(graph):
+            expected = engine(graph, threads=1)(x.numpy())
+            features = engine(rest, threads=1)(x.numpy())
+            assert np.abs(head.scores(features[0]) - expected[0]).max() < 1e-4
 
 
 @every_network

@@ -58,7 +58,7 @@ def channel(name="MRI", background_share=0.0, sd=50.0):
     )
 
 
-def scans(shapes, spacing=(1.0, 1.0, 1.0), axcodes="RAS", channels=None, content_share=1.0):
+def scans(shapes, spacing=(1.0, 1.0, 1.0), axcodes="RAS", channels=None, content_share=1.0, cropped=0):
     """A data set and its fingerprint, all cases alike but for their shapes (X, Y, Z)."""
     channels = channels or (channel(),)
     cases = tuple(
@@ -69,6 +69,7 @@ def scans(shapes, spacing=(1.0, 1.0, 1.0), axcodes="RAS", channels=None, content
             axcodes=axcodes,
             voxels={"background": 1, "organ": 1},
             content_shape=tuple(max(1, round(size * content_share ** (1 / 3))) for size in shape),
+            cropped=cropped,
         )
         for number, shape in enumerate(shapes)
     )
@@ -231,6 +232,19 @@ def test_ct_without_contrast_in_its_labels_is_not_divided_by_zero():
 @pytest.mark.parametrize(("share", "crops"), [(1.0, False), (0.95, False), (0.5, True), (0.0, False)])
 def test_margins_of_zeros_are_cropped_when_that_saves_work(share, crops):
     assert planned([(64, 64, 64)], content_share=share).preprocessing.crop_to_content is crops
+
+
+def test_a_plan_says_what_cropping_saves_and_that_it_loses_no_label():
+    (said,) = [text for text in planned([(64, 64, 64)], content_share=0.4).explanation if "ropped" in text]
+    assert "40% of all voxels, which hold every labelled one" in said
+
+
+def test_nothing_is_cropped_where_a_labelled_voxel_would_be_lost():
+    made = planned([(64, 64, 64)] * 2, content_share=0.5, cropped=7)
+    assert not made.preprocessing.crop_to_content
+    (said,) = [text for text in made.explanation if "cropped" in text]
+    assert "would save 50% of all voxels: 14 labelled voxels of 2 cases" in said
+    assert "case0 (7)" in said
 
 
 def test_whole_volumes_are_taken_with_enough_time():

@@ -151,6 +151,16 @@ def test_spacing_is_the_median_the_scans_own_or_a_number():
     assert by_name["eneuronet-mindboggle-aseg"].orientation == "LIA"
 
 
+def test_a_recipe_crops_only_where_no_labelled_voxel_is_lost():
+    recipe = read_recipe("distill-dsm-brats2020")
+    dataset, found = scans(recipe)
+    assert follow(recipe, dataset, found, Budget()).preprocessing.crop_to_content
+    cases = (found.cases[0].model_copy(update={"cropped": 3}), *found.cases[1:])
+    plan = follow(recipe, dataset, found.model_copy(update={"cases": cases}), Budget())
+    assert not plan.preprocessing.crop_to_content
+    assert "Not cropped as in the recipe: 3 labelled voxels of 1 case lie" in " ".join(plan.explanation)
+
+
 def test_sizes_follow_any_orientation():
     _, found = scans(read_recipe("distill-dsm-heart"), cases=1, shape=(60, 64, 40))
     assert sizes_in(found, "LIA", None, crop_to_content=False) == ((60, 40, 64),)

@@ -146,6 +146,9 @@ UNCUT = {
         [helper.make_tensor("head", TensorProto.FLOAT, (5, 3, 1, 1, 1), random(5, 3).ravel().tolist())],
         {},
     ),
+    "an image in the place of features": (
+        [helper.make_node("Conv", ["image", "head"], ["scores"])], [tensor("head", random(5, 2, 1, 1, 1))], {},
+    ),
     "no convolution": ([helper.make_node("Relu", ["image"], ["scores"])], [], {"classes": 2}),
 }  # fmt: skip
 

@@ -73,7 +73,7 @@ def _works(compiler: list[str], library: Path, options: tuple[str, ...]) -> bool
     load = [sys.executable, "-c", "import ctypes, sys; ctypes.CDLL(sys.argv[1]).leanseg_paint", str(library)]
     for command in ([*compiler, *_OPTIONS, *options, *sources, "-o", str(library), "-lm"], load):
         try:
-            done = subprocess.run(command, capture_output=True, timeout=_LONGEST, check=False)
+            done = subprocess.run(command, capture_output=True, timeout=_LONGEST, check=False)  # noqa: S603
         except (OSError, subprocess.SubprocessError):
             return False
         if done.returncode != 0:

@@ -1,4 +1,4 @@
-"""Labels by the kernel in label_painting.c, tile by tile of output rows and columns. Arguments are checked by callers."""
+"""Labels by the kernel in label_painting.c, in tiles of output rows and columns. Callers check the arguments."""
 
 import ctypes
 import itertools

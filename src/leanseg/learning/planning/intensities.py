@@ -8,11 +8,32 @@ _WORTH_CROPPING = 0.9  # cropping to the content must save at least a tenth of t
 
 
 def choose_crop(fingerprint: Fingerprint) -> tuple[bool, str]:
-    """Return whether to work on the box of what is not background only, and why."""
+    """Return whether to work on the box of what is not background only, and why.
+
+    That is where it saves work and no labelled voxel of the training cases lies outside.
+    """
     share = fingerprint.content_share
-    if 0 < share < _WORTH_CROPPING:
-        return True, f"Cropped to what is not background (the value in the corners): {share:.0%} of all voxels."
-    return False, f"Not cropped: boxes without background would hold {share:.0%} of all voxels."
+    if not 0 < share < _WORTH_CROPPING:
+        return False, f"Not cropped: boxes without background would hold {share:.0%} of all voxels."
+    if lost := lost_by_cropping(fingerprint):
+        return False, f"Not cropped, though that would save {1 - share:.0%} of all voxels: {lost}."
+    return True, (
+        f"Cropped to what is not background (the value in the corners): {share:.0%} of all voxels, "
+        "which hold every labelled one."
+    )
+
+
+def lost_by_cropping(fingerprint: Fingerprint) -> str:
+    """Return which labelled voxels the boxes without background leave out; nothing where they hold them all."""
+    cases = [case for case in fingerprint.cases if case.cropped]
+    if not cases:
+        return ""
+    worst = max(cases, key=lambda case: case.cropped)
+    voxels, number = sum(case.cropped for case in cases), len(cases)
+    return (
+        f"{voxels:,} labelled voxels of {number} case{'s' * (number != 1)} lie outside the box without background, "
+        f"most of them in {worst.name} ({worst.cropped:,})"
+    )
 
 
 def choose_normalisation(channel: ChannelFingerprint) -> tuple[Normalisation, str]:

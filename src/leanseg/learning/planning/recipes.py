@@ -16,7 +16,7 @@ from leanseg.datasets.fingerprint import Fingerprint
 from leanseg.errors import BudgetError
 from leanseg.learning.costing import Calibration, calibrate, decoded_bytes, network_costs
 from leanseg.learning.planning.grid import choose_grid, sizes_in
-from leanseg.learning.planning.intensities import clipping
+from leanseg.learning.planning.intensities import clipping, lost_by_cropping
 from leanseg.learning.planning.masks import explain_masks
 from leanseg.learning.planning.memory import Memory
 from leanseg.learning.planning.steps import TRAINING_SHARE
@@ -127,12 +127,13 @@ def left_out(recipe: Recipe) -> list[str]:
 
 def _grid(recipe: Recipe, fingerprint: Fingerprint) -> tuple[Preprocessing, list[str]]:
     stated = recipe.preprocessing
-    crop = stated.crop_to_content.value
+    lost = lost_by_cropping(fingerprint) if stated.crop_to_content.value else ""
+    crop = stated.crop_to_content.value and not lost
     median = choose_grid(fingerprint, crop)
     orientation = stated.orientation.value or median.orientation
     spacing = stated.spacing.value
     wanted: tuple[float, float, float] | None
-    reasons = []
+    reasons = [f"Not cropped as in the recipe: {lost}."] if lost else []
     if spacing == "median":
         along = dict(zip("RASLPI", fingerprint.median_spacing * 2, strict=True))
         wanted = (along[orientation[0]], along[orientation[1]], along[orientation[2]])

@@ -41,9 +41,9 @@ class _Tail:
 def cut_head(onnx: bytes, fewer_than: float = math.inf) -> tuple[bytes, Head] | None:
     """Return the graph (1, C, *tile) -> features (1, F, *tile), and what makes scores (1, K, *tile) of them.
 
-    None where the scores are not a 1x1x1 convolution of some features, voxel by voxel, with nothing else looking at it
+    None where the scores are not a 1x1x1 convolution of computed features, voxel by voxel, that nothing else looks at
     (of leanseg's own networks only `vfn`, whose scores are a sum of several heads' that it feeds back to itself), and
-    where there would not be `fewer_than` so many features.
+    where the features are not fewer than `fewer_than`.
     Raises MalformedModelError.
     """
     graph = read_graph(onnx)
@@ -80,7 +80,7 @@ def _tail(graph: Graph, known: Mapping[str, Tensor]) -> _Tail | None:
             return None  # something else looks at it, too
         if node.operator == "Conv":
             weights = known[node.inputs[1]].shape
-            if channel != 1 or not _is_voxelwise(node, weights):
+            if channel != 1 or node.inputs[0] not in makers or not _is_voxelwise(node, weights):
                 return None
             return _Tail(place, tuple(moves), {at: _with(shape, weights[1]) for at, shape in shapes.items()})
         before = _channel_before(node, channel, [known[one] if one else None for one in node.inputs], known[name].shape)

@@ -1,0 +1,52 @@
+import threading
+
+import numpy as np
+import pytest
+
+from leanseg.datasets import Case
+from leanseg.inference import open_engine, steps
+from leanseg.inference.outcomes import Failure
+from leanseg.inference.predictor import Predictor
+from leanseg.inference.steps import Limits, Ready, Steps
+from leanseg.progress import Progress
+
+
+@pytest.fixture
+def of(make_package, tmp_path):
+    """A function that returns the steps of a call."""
+    package = make_package(tmp_path / "package")
+    predictor = Predictor(package.plan, open_engine(package, "openvino", 1))
+    return lambda **how: Steps(
+        predictor, package, tmp_path / "out", Limits(None, 10**6), progress=Progress(), **{"resume": False, **how}
+    )
+
+
+@pytest.fixture
+def case(tmp_path, save_scan):
+    return Case("a", (save_scan(tmp_path / "a.nii.gz", np.zeros((8, 8, 8), np.float32)),))
+
+
+def test_a_scan_that_nobody_waits_for_is_not_prepared(of, case, monkeypatch):
+    over = threading.Event()
+    assert isinstance(of().ready(case, over), Ready)
+    monkeypatch.setattr(steps, "prepare", None)
+    over.set()
+    assert not isinstance(of().ready(case, over), Ready | Failure)
+
+
+def test_what_failed_is_handed_on(of, case):
+    missing = Case("b", (case.images[0].with_name("b.nii.gz"),))
+    failure = of().ready(missing, threading.Event())
+    assert (failure.case, "b.nii.gz" in failure.error.what) == ("b", True)
+    assert of().computed(missing, failure) is failure
+    assert of().written(failure) is failure
+
+
+@pytest.mark.parametrize(("resume", "stays"), [(False, False), (True, True)])
+def test_an_older_result_goes_with_a_failing_case_unless_resuming(of, case, tmp_path, resume, stays):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b.json").write_text("older")
+    missing = Case("b", (case.images[0].with_name("b.nii.gz"),))
+    every = of(resume=resume)
+    every.computed(missing, every.ready(missing, threading.Event()))
+    assert (tmp_path / "out" / "b.json").exists() is stays
