@@ -133,6 +133,28 @@ def make_package():
 
 
 @pytest.fixture
+def add_tile():
+    """A function that lists another tile in a package of `make_package`, adds its graph, and returns the package."""
+
+    def add(package, tile, dice):
+        import hashlib
+
+        from leanseg.packages import Package
+        from leanseg.packages.tiles import tile_graph_name
+
+        name = tile_graph_name(tile, 0, 1)
+        graph = threshold_model(len(package.plan.data.channels), tile)
+        (package.path / name).write_bytes(graph)
+        document = json.loads((package.path / "manifest.json").read_text())
+        document["files"][name] = {"sha256": hashlib.sha256(graph).hexdigest(), "bytes": len(graph)}
+        document["measured"].setdefault("tiles", []).append({"tile": list(tile), "dice": dice})
+        (package.path / "manifest.json").write_text(json.dumps(document))
+        return Package.read(package.path)
+
+    return add
+
+
+@pytest.fixture
 def shades():
     """A function that gives the label values that the threshold network has for an image."""
 

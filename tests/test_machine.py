@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import psutil
 import pytest
 
@@ -113,3 +114,12 @@ def test_the_peak_is_that_of_this_process_and_not_of_its_parent():
     parent = f"import subprocess, sys; held = b'x' * 300_000_000; subprocess.run([sys.executable, '-c', {child!r}])"
     done = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, check=True)
     assert 1_000_000 < int(done.stdout) < 150_000_000
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lets a process forget its peak")
+def test_a_peak_can_be_forgotten():
+    ballast = np.ones(100_000_000, dtype=np.uint8)
+    high = machine.peak_rss_bytes()
+    del ballast
+    machine.forget_peak_rss()
+    assert machine.peak_rss_bytes() < high - 50_000_000

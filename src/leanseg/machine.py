@@ -1,5 +1,6 @@
 """What this machine has, and what this process has taken of it."""
 
+import contextlib
 import ctypes
 import math
 import os
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 _OWN_CGROUPS = Path("/proc/self/cgroup")
+_OWN_PEAK = Path("/proc/self/clear_refs")  # 5 written to it sets VmHWM to the memory of now (proc(5))
 _CGROUPS = Path("/sys/fs/cgroup")
 # The limit of a group, its use, and what memory.stat calls the part of the use that the system gives up when memory is
 # needed: the cache of files that nobody has asked for lately. Of version 2 and 1.
@@ -62,6 +64,12 @@ def peak_rss_bytes() -> int:
 
     peak = int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def forget_peak_rss() -> None:
+    """Let `peak_rss_bytes` count from now on. On Linux only; elsewhere nothing happens, and the older peak stays."""
+    with contextlib.suppress(OSError):
+        _OWN_PEAK.write_text("5", encoding="ascii")
 
 
 def process_seconds() -> float:

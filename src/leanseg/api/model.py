@@ -14,9 +14,10 @@ from leanseg.errors import InputError, LeansegError, RefusedBySystemError
 from leanseg.inference import Engine, Predictor, open_engine, prepare
 from leanseg.inference.cohort import NotANumberError
 from leanseg.inference.engines import Ensemble, engine_failure
+from leanseg.inference.memory import promise_for
 from leanseg.inference.predictor import Stopwatch
 from leanseg.packages import Package
-from leanseg.plans import Plan
+from leanseg.plans import Plan, parse_bytes
 from leanseg.progress import Progress
 
 
@@ -67,6 +68,7 @@ class Model:
         *,
         nan: float | None = None,
         max_voxels: int | None = None,
+        max_ram: str | int | None = None,
         mirror: bool = False,
         progress: Progress | None = None,
     ) -> Segmentation:
@@ -78,6 +80,9 @@ class Model:
         found = one_scan(scan, data.channels)
         stopwatch = Stopwatch()
         with _explained(found.name, self.engine):
+            if max_ram is not None:
+                limit = parse_bytes(str(max_ram))
+                promise_for(self.package, [found.size()], limit, engine=self.engine, read_ahead=False, mirror=mirror)
             with stopwatch.phase("read"):
                 array, geometry = found.read(max_voxels, nan)
             with stopwatch.phase("prepare"):

@@ -7,12 +7,14 @@ from typing import overload
 from leanseg.api.choices import Device, EngineName, refuse_contradictions
 from leanseg.api.model import Model, chosen_engine, open_package, refuse_engine_options, refuse_second_engine
 from leanseg.api.paths import PathLike
-from leanseg.api.scans import Scan, scan_paths
+from leanseg.api.scans import Scan, one_scan, scan_paths
 from leanseg.api.segmentation import Segmentation
 from leanseg.datasets import find_cases
 from leanseg.inference import Engine, Summary, predict_cases
+from leanseg.inference.memory import promise_for
 from leanseg.inference.parts import Part
 from leanseg.packages import Package
+from leanseg.plans import parse_bytes
 from leanseg.progress import Progress
 
 _EXCLUSIVE = (("resume", "overwrite", "finished cases are either kept or replaced"),)
@@ -29,6 +31,7 @@ def predict(
     nan: float | None = None,
     max_voxels: int | None = None,
     threads: int | None = None,
+    max_ram: str | int | None = None,
     mirror: bool = False,
     progress: Progress | None = None,
 ) -> Segmentation: ...
@@ -45,6 +48,7 @@ def predict(
     nan: float | None = None,
     max_voxels: int | None = None,
     threads: int | None = None,
+    max_ram: str | int | None = None,
     mirror: bool = False,
     part: str | None = None,
     resume: bool = False,
@@ -63,6 +67,7 @@ def predict(
     nan: float | None = None,
     max_voxels: int | None = None,
     threads: int | None = None,
+    max_ram: str | int | None = None,
     mirror: bool = False,
     part: str | None = None,
     resume: bool = False,
@@ -80,7 +85,8 @@ def predict(
 
     engine: what computes the network, by name or an open one; default: as the plan says. device: where torch computes.
     nan: takes the place of NaN and infinite voxels, which are refused without it. max_voxels: refuse larger scans.
-    threads: cores for the engine, all by default. mirror: average over mirror images along the axes that training
+    threads: cores for the engine, all by default. max_ram: memory that must do, as "2GB" or in bytes; whether the next
+    case is read ahead, and the tile, are chosen to fit. mirror: average over mirror images along the axes that training
     mirrored; it costs two, four or eight times the network for one, two or three axes. part: with "2/8" the second
     eighth of the cases only, by name, so that eight machines can work on one folder. resume: skip the cases that are
     finished in `out`. overwrite: replace the files of these cases there. The next case is read and the last is written
@@ -89,13 +95,15 @@ def predict(
     """
     refuse_contradictions(_EXCLUSIVE, {"resume": resume, "overwrite": overwrite})
     chosen = None if part is None else Part.parse(part)
+    limit = parse_bytes(str(max_ram)) if max_ram is not None else None
     if isinstance(package, Model):
         refuse_second_engine(engine, device, threads)
     else:
         refuse_engine_options(engine, device, threads)
     if out is None:
-        model = package if isinstance(package, Model) else Model(package, engine=engine, device=device, threads=threads)
-        return model.predict(scans, nan=nan, max_voxels=max_voxels, mirror=mirror, progress=progress)
+        if not isinstance(package, Model):
+            package = _model(package, scans, engine, device, threads, limit, mirror=mirror)
+        return package.predict(scans, nan=nan, max_voxels=max_voxels, max_ram=limit, mirror=mirror, progress=progress)
     cases = find_cases(scan_paths(scans))
     opened = package.package if isinstance(package, Model) else open_package(package)
     return predict_cases(
@@ -111,5 +119,28 @@ def predict(
         resume=resume,
         overwrite=overwrite,
         read_ahead=opened.plan.budget.prediction_ram is None,
+        max_ram=limit,
         progress=progress,
     )
+
+
+def _model(
+    package: PathLike | Package,
+    scan: Scan,
+    engine: EngineName | Engine | None,
+    device: Device | None,
+    threads: int | None,
+    limit: int | None,
+    *,
+    mirror: bool,
+) -> Model:
+    """Return the package with its engine open; where memory is limited, at the tile that was chosen for `scan`."""
+    opened = open_package(package)
+    name = engine or opened.plan.inference.engine
+    if limit is not None and name in ("openvino", "onnxruntime"):
+        found = one_scan(scan, opened.plan.data.channels)
+        settings = promise_for(
+            opened, [found.size()], limit, engine=name, threads=threads, read_ahead=False, mirror=mirror
+        )
+        opened = settings.package
+    return Model(opened, engine=engine, device=device, threads=threads)

@@ -19,6 +19,7 @@ from leanseg.api.images import Image, NotAnImageError, Pair, SpatialImage, image
 from leanseg.api.paths import PathLike
 from leanseg.datasets.cases import split_channel
 from leanseg.errors import InputError
+from leanseg.inference.case_memory import geometry_of
 from leanseg.volumes import Geometry, Volume, read_channels, stem_of
 
 Scan = PathLike | Sequence[PathLike] | Pair | SpatialImage | Volume
@@ -70,6 +71,10 @@ class Files:
         """How messages call it."""
         return self.files[0].name
 
+    def size(self) -> tuple[str, tuple[int, Geometry, None]]:
+        """Return its name, how many channels it has, and where they lie, as the headers say it; see `promise_for`."""
+        return self.name, (*geometry_of(self.files), None)
+
     def read(self, max_voxels: int | None, nan: float | None) -> tuple[NDArray[np.float32], Geometry]:
         """Return the channels (C, X, Y, Z) and their geometry."""
         return read_channels(self.files, max_voxels=max_voxels, nan=nan)
@@ -90,6 +95,10 @@ class InMemory:
     def files(self) -> tuple[Path, ...]:
         """The file it came from, if any."""
         return (self.image.file,) if self.image.file else ()
+
+    def size(self) -> tuple[str, tuple[int, Geometry, None]]:
+        """Return its name, how many channels it has, and where they lie; see `promise_for`."""
+        return self.name, (self.image.channels, self.image.geometry, None)
 
     def read(self, max_voxels: int | None, nan: float | None) -> tuple[NDArray[np.float32], Geometry]:
         """Return the channels (C, X, Y, Z) and their geometry."""

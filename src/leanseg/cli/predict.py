@@ -59,6 +59,9 @@ def predict(
     ] = None,
     max_voxels: MaxVoxelsOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores for the engine; default: all")] = None,
+    max_ram: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Memory that must do, e.g. 2GB; exit code 3 if it cannot")
+    ] = None,
     mirror: Annotated[
         bool,
         typer.Option("--mirror", help="Average over mirror images where training mirrored: 2, 4 or 8 times the time"),
@@ -92,6 +95,7 @@ def predict(
             nan=nan,
             max_voxels=max_voxels,
             threads=threads,
+            max_ram=max_ram,
             mirror=mirror,
             part=part,
             resume=resume,

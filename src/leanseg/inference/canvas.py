@@ -37,6 +37,11 @@ class Canvas:
         self._size = old[0]
         self._painted = 0
 
+    @property
+    def extra_bytes(self) -> int:
+        """An upper bound of the memory that `paint` takes beside the slab and the labels, in bytes."""
+        return self._painter.extra_bytes
+
     def paint(self, slab: FinishedSlab) -> None:
         """Paint what depends on `slab` and those before it alone. Raises FloatingPointError for NaN and infinity.
 

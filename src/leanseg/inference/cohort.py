@@ -12,6 +12,7 @@ from pathlib import Path
 from leanseg.datasets import Case
 from leanseg.errors import InputError
 from leanseg.inference.engines import Engine, Ensemble, open_engine
+from leanseg.inference.memory import promise
 from leanseg.inference.outcomes import Summary, summary_of
 from leanseg.inference.parts import Part
 from leanseg.inference.predictor import Predictor
@@ -60,6 +61,7 @@ def predict_cases(
     resume: bool = False,
     overwrite: bool = False,
     read_ahead: bool = False,
+    max_ram: int | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Write `out`/<case>.nii.gz and <case>.json for each case, and return what became of them.
@@ -69,9 +71,9 @@ def predict_cases(
     predict these of the cases only; the results of the others may lie in `out`. resume: leave cases as they are whose
     label map would come out the same. overwrite: replace the files of these cases in a folder that is in use; what else
     lies there stays. read_ahead: prepare the next case and write the last while one is computed, which takes the memory
-    of both.
-    Raises NotANumberError, NoMirrorError, EmptyPartError, OutputNotEmptyError, OutputIsInputError or EngineError before
-    anything is written; what goes wrong with a case is in the summary.
+    of both. max_ram: the most resident memory in bytes that this process may take: see `leanseg.inference.memory`.
+    Raises NotANumberError, NoMirrorError, EmptyPartError, OutputNotEmptyError, OutputIsInputError, EngineError or
+    MemoryLimitError before anything is written; what goes wrong with a case is in the summary.
     """
     start = time.perf_counter()
     progress = progress or Progress()
@@ -82,12 +84,31 @@ def predict_cases(
     _refuse_own_input(chosen, out)
     if not (resume or overwrite):
         _refuse_if_used(out, chosen, cases)
-    if engine is None or isinstance(engine, str):
-        engine = open_engine(package, engine or package.plan.inference.engine, threads)
     limits = Limits(nan, default_max_voxels() if max_voxels is None else max_voxels)
-    steps = Steps(
-        Predictor(package.plan, engine, mirror=mirror), package, out, limits, resume=resume, progress=progress
-    )
+    engine = engine or package.plan.inference.engine
+    promised = None
+    if max_ram is not None:
+        promised = promise(
+            package,
+            chosen,
+            max_ram,
+            engine=engine,
+            threads=threads,
+            read_ahead=read_ahead,
+            mirror=mirror,
+            max_voxels=limits.max_voxels,
+            nan=nan,
+        )
+        package = promised.package
+    if isinstance(engine, str):
+        engine = open_engine(package, engine, threads)
+    if promised is not None:
+        promised = promised.checked()
+        read_ahead = promised.read_ahead
+        progress.note(promised.sentence())
+    facts = promised.facts() if promised else {}
+    predictor = Predictor(package.plan, engine, mirror=mirror)
+    steps = Steps(predictor, package, out, limits, resume=resume, progress=progress, facts=facts)
     with (
         Ahead(steps.ready, chosen, threaded=read_ahead) as ahead,
         Behind(steps.written, threaded=read_ahead) as behind,

@@ -4,7 +4,7 @@ A step hands on what the one before could not do: a case that fails or that is f
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,13 +69,16 @@ class Steps:
         *,
         resume: bool,
         progress: Progress,
+        facts: Mapping[str, Any],
     ) -> None:
+        """facts: what every sidecar says beside what is known of its case."""
         self._predictor = predictor
         self._package = package
         self._out = out
         self._limits = limits
         self._resume = resume
         self._progress = progress
+        self._facts = facts
 
     def ready(self, case: Case, over: threading.Event) -> Ready | Skipped | Failure:
         """Read and prepare a case, unless it is finished. over: set when nobody waits for it any more."""
@@ -162,6 +165,7 @@ class Steps:
             "tiles": {"all": computed.stopwatch.tiles.asked, "reused": computed.stopwatch.tiles.known},
             "seconds": {**seconds, "total": round(sum(computed.stopwatch.seconds.values()), 4)},
             "peak_rss_bytes": peak_rss_bytes(),
+            **self._facts,
         }
 
 

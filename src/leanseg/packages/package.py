@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ from leanseg.packages.manifest import (
     weights_name,
 )
 from leanseg.packages.stores import FolderStore, Store, ZipStore
+from leanseg.packages.tiles import Shape, ValidatedTile, tile_graph_name, validated_tiles
 from leanseg.plans import Plan, PlanError, parse_plan
 
 
@@ -41,6 +42,7 @@ class Package:
     manifest: Manifest
     hash: str
     _store: Store = field(repr=False)
+    _other_tile: Shape | None = None  # than the one it was planned with
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -87,7 +89,33 @@ class Package:
 
     def onnx_bytes(self, member: int = 0) -> bytes:
         """Return a network's exported graph: (1, C, *tile) -> (1, K, *tile) with the plan's tile."""
+        if self._other_tile:
+            return self.file(tile_graph_name(self._other_tile, member, self.members))
         return self.file(graph_name(member, self.members))
+
+    @property
+    def tiles(self) -> tuple[ValidatedTile, ...]:
+        """The sizes of tiles it may be used with, the plan's own first, then the others by falling Dice."""
+        return validated_tiles(self.plan.inference.tile, self.manifest.measured)
+
+    def at_tile(self, tile: Shape) -> Self:
+        """Return the package with another of its `tiles` in the place of the plan's; for the plan's own, itself.
+
+        Raises CorruptPackageError if the graph for it is missing or does not fit, ValueError for a tile not listed.
+        """
+        if tile == self.plan.inference.tile:
+            return self
+        if tile not in (listed.tile for listed in self.tiles):
+            msg = f"{tile} is none of the tiles that this package was validated with"
+            raise ValueError(msg)
+        inference = self.plan.inference.model_copy(update={"tile": tile})
+        other = replace(self, plan=self.plan.model_copy(update={"inference": inference}), _other_tile=tile)
+        for member in range(self.members):
+            name = tile_graph_name(tile, member, self.members)
+            if name not in self.manifest.files:
+                raise CorruptPackageError(self.path, f"{name} is missing")
+            _check_model(other, name, other.onnx_bytes(member))
+        return other
 
     def weights(self, member: int = 0) -> dict[str, NDArray[Any]]:
         """Return a network's trained tensors by name."""

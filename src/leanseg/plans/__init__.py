@@ -1,6 +1,6 @@
 """Plan and Budget: what will be trained and how, as data that a person can read and edit."""
 
-from leanseg.plans.budget import Budget, read_budget, show_bytes
+from leanseg.plans.budget import Budget, parse_bytes, read_budget, show_bytes
 from leanseg.plans.deformations import Elastic, RegistrationMix
 from leanseg.plans.plan import (
     Augmentation,
@@ -35,6 +35,7 @@ __all__ = [
     "Sparsity",
     "Strict",
     "Training",
+    "parse_bytes",
     "parse_plan",
     "read_budget",
     "read_plan",

@@ -1,7 +1,7 @@
 """Write the package of a trained network: graph, weights, plan, card, and what was measured on the way."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from leanseg.inference import Engine
 from leanseg.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
 from leanseg.inference.engines.openvino_engine import OpenVinoEngine
 from leanseg.learning.export.card import write_card
+from leanseg.learning.export.engine_memory import measured_memory
 from leanseg.learning.export.masks import Kept, Masks
 from leanseg.learning.export.onnx_graph import export_onnx, weight_bytes
 from leanseg.learning.export.parity import Parity, compare_engines
@@ -52,6 +53,7 @@ class Exported:
     remark: str = ""
     masks: bytes | None = None  # of a sparsely trained network
     kept: Kept | None = None
+    memory: dict[str, Any] = field(default_factory=dict)  # see `measured_memory`
 
     def write(
         self, path: Path, facts: Mapping[str, Any], validation: Mapping[str, str], *, unseen: bool = False
@@ -71,6 +73,7 @@ class Exported:
                 **facts,
                 **({"sparsity": self.kept.facts()} if self.kept else {}),
                 "parameters": self.parameters,
+                **({"memory": self.memory} if self.memory else {}),
                 "parity": {name: {**found} for name, found in self.parity.items()},
             },
         )
@@ -91,7 +94,9 @@ def export(
     parity, unreadable = compare_engines(tile, TorchEngine(network), others, regions=bool(plan.data.regions))
     plan, remark = _with_able_engine(plan, unreadable)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    exported = Exported(plan, weight_bytes(weights), graph, parameters, parity, remark)
+    tensors = weight_bytes(weights)
+    memory = measured_memory(plan, network, tensors, graph)
+    exported = Exported(plan, tensors, graph, parameters, parity, remark, memory=memory)
     if not masks:
         return exported
     return replace(exported, masks=weight_bytes(masks), kept=Kept.by(masks, weights, parameters))
