@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from leanseg.api.segmentation import Segmentation
     from leanseg.api.stress import stress
     from leanseg.api.train import train
+    from leanseg.api.untrained import untrained_package
     from leanseg.datasets import CheckReport
     from leanseg.errors import BudgetError, InputError, LeansegError
     from leanseg.evaluation import Evaluation
@@ -68,6 +69,7 @@ __all__ = [
     "runs",
     "stress",
     "train",
+    "untrained_package",
 ]
 
 __version__ = "0.1.0"
@@ -106,6 +108,7 @@ _LAZY = {
     "runs": "leanseg.api.runs",
     "register": "leanseg.api.register",
     "train": "leanseg.api.train",
+    "untrained_package": "leanseg.api.untrained",
 }
 
 if not TYPE_CHECKING:  # a type checker knows the names from above, and should know no others

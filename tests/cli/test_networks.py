@@ -6,8 +6,11 @@ import math
 import subprocess
 import sys
 
+import nibabel
+import numpy as np
 import pytest
 
+from leanseg.packages import Package
 from leanseg.plans.network_facts import own_networks
 
 OWN = own_networks()
@@ -90,3 +93,51 @@ def test_networks_of_other_packages_are_listed_and_told_about(leanseg, monkeypat
         done = leanseg("networks", "elsewhere")
     assert done.code == 2
     assert "No module named 'elsewhere'" in done.err
+
+
+PACKAGE = ["--classes", "3", "--tile", "8x16x12", "--option", "base=4", "--option", "pools=[[2,2,2],[2,2,2]]"]
+
+
+def test_a_package_without_training_is_written_and_predicts(leanseg, tmp_path, save_scan):
+    done = leanseg(
+        "networks", "e2enet", "--package", tmp_path / "p", "--spacing", "2x2x1", "--density", "0.2", *PACKAGE
+    )
+    assert done.code == 0, done.err
+    assert "random weights" in done.out
+    assert "its label maps mean nothing" in done.out
+    scan = save_scan(tmp_path / "scan.nii.gz", np.random.default_rng(0).normal(size=(9, 8, 7)).astype(np.float32))
+    assert leanseg("predict", tmp_path / "p", scan, "-o", tmp_path / "out").code == 0
+    assert nibabel.load(tmp_path / "out" / "scan.nii.gz").shape == (9, 8, 7)
+
+
+def test_the_package_is_described_to_machines(leanseg, tmp_path):
+    done = leanseg(
+        "networks", "e2enet", "--package", tmp_path / "p", "--spacing", "3", "--seed", "5", "--json", *PACKAGE
+    )
+    said = json.loads(done.out)
+    assert said["measured"]["untrained"] == {"seed": 5}
+    assert said["tile"] == [8, 16, 12]
+    assert said["hash"] == Package.read(tmp_path / "p").hash
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["e2enet", "--package", "p", "--classes", "3"], "without --spacing"),
+        (["e2enet", "--package", "p", "--spacing", "3"], "without --classes"),
+        (["--package", "p", "--classes", "3", "--spacing", "3"], "without a network"),
+        (["e2enet", "--classes", "3"], "--classes was given without --package"),
+        (["e2enet", "--package", "p", "--classes", "3", "--spacing", "3x3"], "--spacing 3x3"),
+        (["e2enet", "--package", "p", "--classes", "3", "--spacing", "0"], "--spacing 0"),
+        (["e2enet", "--package", "p", "--classes", "3", "--spacing", "3", "--tile", "3"], "--tile 3"),
+        (["e2enot", "--package", "p", "--classes", "3", "--spacing", "3"], "did you mean 'e2enet'"),
+        (["e2enet", "--package", "p", "--classes", "3", "--spacing", "3", "--option", "bass=4"], "bass"),
+        (["e2enet", "--package", "p", "--classes", "3", "--spacing", "3", "--density", "0"], "--density 0"),
+    ],
+)
+def test_half_a_wish_for_a_package_is_refused_and_nothing_written(leanseg, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    done = leanseg("networks", *arguments)
+    assert done.code == 2
+    assert said in done.err
+    assert not list(tmp_path.iterdir())

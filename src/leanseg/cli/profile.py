@@ -1,6 +1,5 @@
 """leanseg profile: what a network costs, counted without running it."""
 
-import re
 from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leanseg.cli.options import JsonOption, NetworkOptionsOption
-from leanseg.errors import InputError
 
 if TYPE_CHECKING:
     from leanseg.learning.jobs.static_profile import StaticProfile
@@ -27,17 +25,6 @@ class Convention(StrEnum):
 
     TRUE = "true"
     E2ENET = "e2enet"
-
-
-class UnreadableShapeError(InputError):
-    """A shape is not three positive whole numbers."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(
-            what=f"--shape {text} is not three sizes",
-            why="a network is counted for one volume of depth x height x width voxels",
-            fix="write for example --shape 64x160x160",
-        )
 
 
 def profile(
@@ -70,9 +57,11 @@ def profile(
     """
     from leanseg.cli.console import show_json
     from leanseg.cli.network_options import parse_options
+    from leanseg.cli.triples import read_sizes
     from leanseg.plans.network_facts import complete_options, own_network, own_networks
 
-    size, options = _read_shape(shape), parse_options(option or [])
+    size = read_sizes("shape", shape, "a network is counted for one volume of depth x height x width", "64x160x160")
+    options = parse_options(option or [])
     if static in own_networks():
         complete_options(own_network(static), options)  # refused before torch is loaded
     from leanseg.learning.jobs.static_profile import profile_statically
@@ -91,13 +80,6 @@ def profile(
         show_json(asdict(counted))
     else:
         _show(counted)
-
-
-def _read_shape(text: str) -> tuple[int, int, int]:
-    sizes = re.fullmatch(r"0*([1-9]\d{0,5})x0*([1-9]\d{0,5})x0*([1-9]\d{0,5})", text.strip())
-    if sizes is None:
-        raise UnreadableShapeError(text)
-    return int(sizes[1]), int(sizes[2]), int(sizes[3])
 
 
 def _show(counted: "StaticProfile") -> None:

@@ -144,7 +144,7 @@ def make_ensemble(
     Reports on the test cases go to run/test, in the place of earlier ones. Raises InputErrors before anything is
     written.
     """
-    _refuse_wrong_output(out, overwrite=overwrite)
+    refuse_other_than_package(out, overwrite=overwrite)
     folder = CrossValidationFolder(run)
     members = _members(folder)
     cases = _test_cases(folder, dataset) if dataset else []
@@ -160,7 +160,8 @@ def make_ensemble(
         return _measured(folder, members, replace(dataset, cases=tuple(cases)), out, average, progress)
 
 
-def _refuse_wrong_output(out: Path, *, overwrite: bool) -> None:
+def refuse_other_than_package(out: Path, *, overwrite: bool) -> None:
+    """Raise OutputNotEmptyError for an `out` in use, or NotAPackageFolderError if `overwrite` would replace none."""
     refuse_if_used(out, overwrite=overwrite)
     used = out.is_file() or (out.is_dir() and any(out.iterdir()))
     if used and not (out / "manifest.json").is_file():
