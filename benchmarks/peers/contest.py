@@ -205,7 +205,7 @@ def _too_large(job: Job) -> str | None:
     from leanseg.volumes import read_header
 
     header = read_header(job.files[0])
-    least = leanseg.Package.read(job.package).plan.data.outputs * math.prod(header.shape) * 4
+    least = leanseg.Package.read(Path(job.package)).plan.data.outputs * math.prod(header.shape) * 4
     if least < free_bytes() * _MOST:
         return None
     return f"not run: its export takes more than {least / 1e9:.0f} GB, {free_bytes() / 1e9:.0f} are free"

@@ -25,7 +25,7 @@ _PLANS = "nnUNetPlans"
 
 def plan(job: Job) -> None:
     """Let nnU-Net plan for the scan of a job, and keep plans.json and dataset.json in the folder `kept_plan`."""
-    package = Package.read(job.package)
+    package = Package.read(Path(job.package))
     folder = kept_plan(job)
     raw, preprocessed = folder / "raw" / _DATASET, folder / "preprocessed" / _DATASET
     for place in (raw / "imagesTr", raw / "labelsTr", preprocessed):
@@ -55,7 +55,7 @@ def kept_plan(job: Job) -> Path:
 
 def predict_with_our_network(job: Job) -> None:
     """See `rows.nnunet_same`. One process, which takes less memory than nnU-Net's default."""
-    package = Package.read(job.package)
+    package = Package.read(Path(job.package))
     inference = package.plan.inference
     plans, dataset = _plans(job)
     plans["configurations"]["3d_fullres"]["patch_size"] = list(inference.tile)

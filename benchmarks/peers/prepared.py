@@ -6,6 +6,7 @@ The usual export interpolates the scores of all classes to the scan's grid and t
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ _SHARE = 0.75  # of the free memory that the export may take
 def prediction(job: Job) -> Iterator[tuple[Package, Prepared, Said]]:
     """Read and prepare the scan of a job; what the block did is written when it ends."""
     said = Said()
-    package = Package.read(job.package)
+    package = Package.read(Path(job.package))
     with said.phase("read"):
         array, geometry = read_channels(job.files)
     with said.phase("prepare"):

@@ -3,40 +3,54 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from peers.job import Job, Said
 
+if TYPE_CHECKING:
+    from leanseg import Package
+    from leanseg.inference import Engine
+
 
 def leanseg_bf16(job: Job) -> None:
     """Predict with OpenVINO in bf16, which no plan chooses by itself."""
-    import openvino
-
     from leanseg import Package, predict
 
-    class Engine:
-        """The graph compiled in bf16; what the processor makes of that is asked of the compiled model."""
+    engine = _bf16_engine(Package.read(Path(job.package)), job.threads)
+    predict(Path(job.package), Path(job.scans), Path(job.out), engine=engine, overwrite=True)
 
-        def __init__(self) -> None:
-            core = openvino.Core()
-            settings = {
-                "INFERENCE_PRECISION_HINT": "bf16",
-                "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_NUM_THREADS": job.threads,
-                "NUM_STREAMS": 1,
-            }
-            model = core.read_model(Package.read(job.package).onnx_bytes(), b"")
-            compiled = core.compile_model(model, "CPU", settings)
-            self.name = f"openvino {openvino.__version__.split('-')[0]}"
-            self.precision = str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
-            self._request = compiled.create_infer_request()
+
+def _bf16_engine(package: "Package", threads: int) -> "Engine":
+    """Return leanseg's own engine in bf16 where it offers one, or else the graph compiled here."""
+    import inspect
+
+    import openvino
+
+    from leanseg.inference import open_engine
+
+    if "precision" in inspect.signature(open_engine).parameters:
+        return open_engine(package, "openvino", threads, precision="bf16")
+    settings = {
+        "INFERENCE_PRECISION_HINT": "bf16",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+    }
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(package.onnx_bytes(), b""), "CPU", settings)
+    request = compiled.create_infer_request()
+
+    class Compiled:
+        name = f"openvino {openvino.__version__.split('-')[0]}"
+        precision = str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())  # asked, not assumed
 
         def __call__(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
-            return self._request.infer([tile], share_inputs=True, share_outputs=True)[0]
+            return request.infer([tile], share_inputs=True, share_outputs=True)[0]
 
-    predict(job.package, job.scans, job.out, engine=Engine(), overwrite=True)
+    return Compiled()
 
 
 def torch_eager(job: Job) -> None:
@@ -69,7 +83,7 @@ def _torch(job: Job, *, compiled: bool) -> None:
 
     found = Said(Engine.name)
     with found.phase("all"):
-        predict(job.package, job.scans, job.out, engine=Engine(), overwrite=True)
+        predict(Path(job.package), Path(job.scans), Path(job.out), engine=Engine(), overwrite=True)
     network.account(found)
     found.write(Path(job.out))
 

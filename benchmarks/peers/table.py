@@ -2,7 +2,7 @@
 
 from typing import Any
 
-_WIDTHS = (26, 12, 10, 12, 12)
+_WIDTHS = (26, 10, 11, 14, 14, 14)
 
 
 def table(found: dict[str, Any]) -> str:
@@ -16,7 +16,7 @@ def table(found: dict[str, Any]) -> str:
         "",
         f"{found['case']}: {found['network']['name']}, {found['outputs']} classes, tile {_by(found['tile'])}, "
         f"{found['settings']['threads']} threads; {found['date']}, {machine['processor']}",
-        _line(("", "seconds", "times", "peak memory", "same labels")),
+        _line(("", "seconds", "times", "processor s", "peak memory", "same labels")),
     ]
     notes = []
     for row, figures in rows.items():
@@ -34,6 +34,7 @@ def table(found: dict[str, Any]) -> str:
                     row,
                     f"{mark}{figures['seconds']:.1f}",
                     ratio,
+                    f"{figures['cpu_seconds']:.1f}",
                     f"{figures['peak_rss_bytes'] / 1e9:.2f} GB",
                     "" if agreement is None else f"{agreement:.4%}",
                 )
