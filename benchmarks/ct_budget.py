@@ -107,7 +107,8 @@ def _line(budget: Budget, figures: dict[str, Any]) -> str:
         return f"{budget.name:<34}{figures['problem']}"
     seconds = f"{budget.seconds:g}" if budget.seconds else "-"
     memory = f"{budget.memory / 1e9:g} GB" if budget.memory else "-"
-    line = f"{budget.name:<34}{figures['seconds']:>9.1f}{seconds:>9}{figures['peak_rss_bytes'] / 1e9:>7.2f} GB{memory:>9}"
+    line = f"{budget.name:<34}{figures['seconds']:>9.1f}{seconds:>9}"
+    line += f"{figures['peak_rss_bytes'] / 1e9:>7.2f} GB{memory:>9}"
     return line + ("" if budget.kept(figures) else "   not kept")
 
 

@@ -61,7 +61,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--package", type=Path, help="a trained one for the cases, in the place of random weights")
     parser.add_argument("--threads", type=int, default=2, help="cores, the first ones")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--passes", type=int, help="compute so many tiles in rows of torch and add the time of the rest")
+    parser.add_argument(
+        "--passes", type=int, help="in rows of torch, compute so many tiles and add the time of the rest"
+    )
     parser.add_argument("--few", type=int, default=4, help="the same for nnU-Net's defaults")
     parser.add_argument("--folds", type=int, default=5, help="of nnU-Net's defaults")
     parser.add_argument("--growth", action="store_true", help="measure how leanseg and the naive export grow")

@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import leanseg
-from leanseg.machine import free_bytes, ram_bytes
 from peers.cases import Case
 from peers.job import Job, said
 from peers.process import FailedError, Measured, StoppedError, measured
 from peers.rows import PLAN
 from peers.scans import ROOT
+
+import leanseg
+from leanseg.machine import free_bytes, ram_bytes
 
 PEERS = ROOT / "build" / "peers" / ".venv" / "bin" / "python"
 REFERENCE = "leanseg fp32"

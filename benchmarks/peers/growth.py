@@ -1,4 +1,4 @@
-"""How seconds and memory grow with voxels, classes, tiles and threads: leanseg, and the export as it is usually done."""
+"""How seconds and memory grow with voxels, classes, tiles and threads: leanseg, and the usual export."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""nnU-Net's own way from file to file: its planner, preparation, predictor and export, called as its commands call them.
+"""nnU-Net's own way from file to file: its planner, preparation, predictor and export, as its commands call them.
 
 Its planner gets the fingerprint of a data set whose every scan is the one at hand, already at the spacing of leanseg's
 plan, and intensities as that plan has them; so both work on the same grid and see the same numbers but for the
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peers.job import Job, Said
+from peers.torch_network import Repeating, network_of
 
 from leanseg import Package
 from leanseg.inference import prepare
 from leanseg.plans import Plan
 from leanseg.volumes import read_channels
-from peers.job import Job, Said
-from peers.torch_network import Repeating, network_of
 
 _DATASET = "Dataset001_peers"
 _PLANS = "nnUNetPlans"
@@ -39,7 +39,7 @@ def plan(job: Job) -> None:
     array, geometry = read_channels(job.files)
     shape = prepare(array, geometry, package.plan.preprocessing).grid.shape
     (preprocessed / "dataset_fingerprint.json").write_text(json.dumps(_fingerprint(package.plan, shape)))
-    os.environ["nnUNet_raw"], os.environ["nnUNet_preprocessed"] = str(raw.parent), str(preprocessed.parent)
+    os.environ.update(nnUNet_raw=str(raw.parent), nnUNet_preprocessed=str(preprocessed.parent))
 
     from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 

@@ -1,6 +1,6 @@
-"""Reading, leanseg's preparation and writing for rows that have none of their own, and the export as it is usually done.
+"""Reading, leanseg's preparation and writing for rows that have none of their own, and the usual export.
 
-The usual export interpolates the scores of all classes to the scan's grid and takes the highest: K x D x H x W.
+That export interpolates the scores of all classes to the scan's grid and takes the highest: K x D x H x W.
 """
 
 import math
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from peers.job import Job, Said
 from torch import Tensor
 
 from leanseg import Package
 from leanseg.inference import Prepared, prepare
 from leanseg.machine import free_bytes
 from leanseg.volumes import read_channels, smallest_integer, write_volume
-from peers.job import Job, Said
 
 _SHARE = 0.75  # of the free memory that the export may take
 
@@ -57,5 +57,5 @@ def export(job: Job, scores: Tensor, prepared: Prepared, said: Said) -> None:
 
 
 def fitting_classes(classes: int, voxels: int, free: int) -> int:
-    """Return how many classes of float32 scores fit into `free` bytes beside the indices of 64 bits that argmax gives."""
+    """Return how many classes of float32 scores fit into `free` bytes beside the 64-bit indices that argmax gives."""
     return max(2, min(classes, (free - 8 * voxels) // (4 * voxels)))

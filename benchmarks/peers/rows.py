@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-
 from peers.job import Job, Said
 
 if TYPE_CHECKING:
@@ -65,9 +64,9 @@ def torch_compile(job: Job) -> None:
 
 def _torch(job: Job, *, compiled: bool) -> None:
     import torch
+    from peers.torch_network import network_of
 
     from leanseg import predict
-    from peers.torch_network import network_of
 
     torch.set_num_threads(job.threads)
     network = network_of(Path(job.package), job.passes)
@@ -92,7 +91,6 @@ def monai_window(job: Job) -> None:
     """Predict with MONAI's sliding window on what leanseg prepared, and the usual export."""
     import torch
     from monai.inferers import sliding_window_inference
-
     from peers.prepared import export, prediction
     from peers.torch_network import network_of
 
@@ -117,9 +115,9 @@ def monai_window(job: Job) -> None:
 def naive_export(job: Job) -> None:
     """Predict with leanseg's preparation, OpenVINO in fp32, all scores fused in memory, and the usual export."""
     import torch
+    from peers.prepared import export, prediction
 
     from leanseg.inference import fuse, open_engine
-    from peers.prepared import export, prediction
 
     torch.set_num_threads(job.threads)
     with prediction(job) as (package, prepared, said), torch.inference_mode():

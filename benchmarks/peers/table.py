@@ -12,10 +12,10 @@ def table(found: dict[str, Any]) -> str:
     machine = found["machine"]
     rows = found["rows"]
     reference = rows[REFERENCE].get("seconds")
+    what = f"{found['case']}: {found['network']['name']}, {found['outputs']} classes, tile {_by(found['tile'])}"
     lines = [
         "",
-        f"{found['case']}: {found['network']['name']}, {found['outputs']} classes, tile {_by(found['tile'])}, "
-        f"{found['settings']['threads']} threads; {found['date']}, {machine['processor']}",
+        f"{what}, {found['settings']['threads']} threads; {found['date']}, {machine['processor']}",
         _line(("", "seconds", "times", "processor s", "peak memory", "same labels")),
     ]
     notes = []

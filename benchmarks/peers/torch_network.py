@@ -5,9 +5,8 @@ import time
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-
 from peers.job import Said
+from torch import Tensor, nn
 
 
 class Repeating(nn.Module):
