@@ -20,8 +20,9 @@ from typing import Any
 
 from peers import scans
 from peers.cases import Case
-from peers.contest import REFERENCE, Settings, about, attempt, better, package_for
+from peers.contest import REFERENCE, Settings, about, attempt, better
 from peers.job import Job
+from peers.packages import package_for
 from peers.scans import ROOT
 
 OUT = ROOT / "build" / "benchmarks" / "ct_budget"

@@ -25,7 +25,8 @@ from pathlib import Path
 
 from peers import growth
 from peers.cases import CASES, QUICK
-from peers.contest import OURS, THEIRS, Settings, hold, package_for
+from peers.contest import OURS, THEIRS, Settings, hold
+from peers.packages import package_for
 from peers.scans import ROOT
 from peers.table import table
 

@@ -54,23 +54,6 @@ class Settings:
     folds: int = 5
 
 
-def package_for(case: Case, folder: Path) -> Path:
-    """Return a package with random weights for a case, made once."""
-    path = folder / "packages" / f"{case.name}-{case.network}"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        leanseg.untrained_package(
-            case.network,
-            path,
-            classes=case.classes,
-            spacing=case.spacing,
-            channels=case.channels,
-            modality=case.modality,
-            tile=case.tile,
-        )
-    return path
-
-
 def hold(case: Case, package: Path, rows: Sequence[str], out: Path, settings: Settings) -> dict[str, Any]:
     """Measure the rows on a case in turns and return what was found, which also goes to `out`/<case>.json each time.
 
@@ -214,7 +197,7 @@ def _too_large(job: Job) -> str | None:
 
 def _make_plan(job: Job) -> None:
     """Let nnU-Net plan for the case unless it has."""
-    if (Path(job.package).with_name(f"{Path(job.package).name}-nnunet") / "plans.json").exists():
+    if (Path(job.out).with_name("nnunet-plan") / "plans.json").exists():
         return
     path = Path(job.out) / "plan.json"
     Job(PLAN, job.package, job.scans, job.out, job.threads).write(path)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from peers import scans
 from peers.cases import CASES, Case
-from peers.contest import REFERENCE, Settings, about, attempt, package_for
+from peers.contest import REFERENCE, Settings, about, attempt
 from peers.job import Job
+from peers.packages import package_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

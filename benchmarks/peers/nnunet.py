@@ -50,7 +50,7 @@ def plan(job: Job) -> None:
 
 def kept_plan(job: Job) -> Path:
     """Return the folder of what `plan` makes."""
-    return Path(job.package).with_name(f"{Path(job.package).name}-nnunet")
+    return Path(job.out).with_name("nnunet-plan")
 
 
 def predict_with_our_network(job: Job) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from peers.job import Job, Said
 from peers.nnunet import _dataset, _fingerprint
+from peers.packages import awaken, middle
 from peers.prepared import export, fitting_classes
 from peers.torch_network import Repeating
 
@@ -105,3 +106,23 @@ def test_nnunet_clips_ct_as_the_plan_does_and_takes_other_scans_as_they_are():
     assert (found["spacings"], found["shapes_after_crop"]) == ([[3, 2, 1]], [[10, 11, 12]])
     assert _dataset(plan)["channel_names"] == {"0": "CT", "1": "MR"}
     assert _dataset(plan)["labels"] == {"background": 0, "a": 1}
+
+
+def test_an_awakened_network_lets_every_class_win_somewhere():
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv3d(2, 8, 3, padding=1), torch.nn.BatchNorm3d(8), torch.nn.ReLU(), torch.nn.Conv3d(8, 5, 1)]
+    network = torch.nn.Sequential(*layers)
+    tile = torch.randn(1, 2, 8, 9, 10) * 30 + 200
+    awaken(network, tile, 5)
+    with torch.no_grad():
+        scores = network(tile)[0].flatten(1)
+    assert torch.allclose(scores.mean(1), torch.zeros(5), atol=1e-3)
+    assert torch.allclose(scores.std(1), torch.ones(5), atol=1e-3)
+    assert len(scores.argmax(0).unique()) == 5
+
+
+def test_the_middle_of_an_image_has_zeros_around_it_where_it_is_small():
+    image = np.arange(1, 1 + 2 * 3 * 8 * 5, dtype=np.float32).reshape(2, 3, 8, 5)
+    found = middle(image, (5, 4, 5)).numpy()[0]
+    assert np.array_equal(found[:, 1:4], image[:, :, 2:6])
+    assert not found[:, [0, 4]].any()
