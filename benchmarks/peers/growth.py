@@ -125,8 +125,10 @@ def _panel(axes: "Axes", points: Sequence[dict[str, Any]], key: str, scale: floa
         for at, value, point in zip(places, values, line, strict=True):
             inside = "white" if point["extrapolated"] else _COLOURS[row]
             axes.plot(at, value, "o", markersize=4, color=_COLOURS[row], markerfacecolor=inside)
-    axes.set_ylim(bottom=0)
+    highest = max((point[key] * scale for point in points), default=1)
+    axes.set_ylim(0, highest * 1.08)
     axes.set_xlim(left=0)
+    axes.locator_params(axis="x", nbins=5, integer=any(point["sweep"] == "threads" for point in points))
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8, colors=_INK)
     axes.grid(axis="y", linewidth=0.4, color=_GRID)
