@@ -14,7 +14,7 @@ class Repeating(nn.Module):
 
     So everything around the network happens in full, with the network's memory, on the way to the end of a prediction
     that would take hours; the time of what was not computed is known and added. The first tile warms up and does not
-    count where there are others.
+    count where there are others. The result that is kept is one tile's scores more in memory.
     """
 
     def __init__(self, network: nn.Module, passes: int | None) -> None:

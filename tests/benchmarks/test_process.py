@@ -4,6 +4,7 @@ import sys
 import pytest
 from peers.process import FailedError, StoppedError, measured, tree
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 MB = 1_000_000
 HOLD = "import time; held = b'x' * {size}; time.sleep({seconds})"
 
