@@ -20,6 +20,8 @@ from leanseg.inference import prepare
 from leanseg.learning.export.packaging import export
 from leanseg.volumes import read_channels
 
+_EVERY = 7  # voxels, of which one counts for statistics
+
 
 def package_for(case: Case, folder: Path) -> Path:
     """Return a package for a case, made once and kept under `folder`."""
@@ -58,17 +60,33 @@ def _awakened(package: leanseg.Package, scan: Path) -> tuple[dict[str, Tensor], 
 
 
 def awaken(network: nn.Module, tile: Tensor, classes: int) -> None:
-    """Give batch norms the statistics of `tile`, and every channel of the scores mean 0 and sd 1 there."""
+    """Give batch norms the statistics of `tile`, and every channel of the scores mean 0 and sd 1 there.
+
+    The network must end in a convolution of 1x1x1. Means are taken out of its weights, as some have no bias.
+    """
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001  # the base of all of them
             module.momentum = 1.0
+    calls: list[tuple[nn.Module, Tensor]] = []
+    hooks = [
+        module.register_forward_hook(lambda module, inputs, _: calls.append((module, inputs[0])))
+        for module in network.modules()
+        if isinstance(module, (nn.Conv2d, nn.Conv3d)) and module.out_channels == classes
+    ]
     with torch.no_grad():
         network.train()(tile)
-        scores = network.eval()(tile)[0].flatten(1)
-        last = [m for m in network.modules() if isinstance(m, nn.Conv3d) and m.out_channels == classes][-1]
-        last.weight /= scores.std(1)[:, None, None, None, None]
+        network.eval()(tile)
+        last, x = calls[-1]
+        features = x.transpose(0, 1).flatten(1)[:, ::_EVERY]
+        weights = last.weight.flatten(1)
+        mean = features.mean(1)
+        weights = weights - torch.outer(weights @ mean, mean) / (mean @ mean)
+        weights /= (weights @ features).std(1, keepdim=True)
+        last.weight.copy_(weights.reshape(last.weight.shape))
         if last.bias is not None:
-            last.bias.sub_(scores.mean(1)).div_(scores.std(1))
+            last.bias.zero_()
+    for hook in hooks:
+        hook.remove()
 
 
 def middle(image: np.ndarray, tile: tuple[int, int, int]) -> Tensor:
