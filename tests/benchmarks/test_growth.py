@@ -1,4 +1,6 @@
+import json
 import math
+from dataclasses import replace
 
 from ct_budget import BF16, BUDGETS
 from peers import growth
@@ -48,3 +50,26 @@ def test_every_judged_figure_has_a_budget():
     }
     assert BUDGETS["e2enet-1.5mm-14-bf16"].row == BF16
     assert all(math.isclose(budget.case.spacing, budget.spacing) for budget in BUDGETS.values())
+
+
+def test_points_that_were_measured_before_are_kept(tmp_path, monkeypatch):
+    done = []
+
+    def attempt(job):
+        done.append((job.row, job.threads))
+        (tmp_path / "run").mkdir()
+        return {"seconds": 1.0, "peak_rss_bytes": 10**9, "extrapolated": False}
+
+    monkeypatch.setattr(growth, "attempt", attempt)
+    monkeypatch.setattr(growth, "package_for", lambda case, folder: folder / case.name)
+    monkeypatch.setattr(growth.scans, "ct", lambda shape: tmp_path)
+    monkeypatch.setattr(growth, "_BASE", replace(growth._BASE, scan=lambda: tmp_path))
+    facts = {"machine": {"processor": "a processor"}, "date": "2026-01-01T00:00"}
+    monkeypatch.setattr(growth, "about", lambda package, settings: facts)
+    growth.measure(["threads"], tmp_path, 1)
+    growth.measure(["threads", "classes"], tmp_path, 1)
+    assert done[:2] == [(row, 1) for row in growth.ROWS]
+    assert len(done) == 2 + 2 * len(growth._CLASSES)
+    found = json.loads((tmp_path / "growth.json").read_text())
+    assert [point["sweep"] for point in found] == ["threads"] * 2 + ["classes"] * 2 * len(growth._CLASSES)
+    assert (tmp_path / "growth.png").exists()
