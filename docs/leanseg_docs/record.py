@@ -97,7 +97,7 @@ def record_snippets(snippets: Snippets, origin: str) -> None:
 def _outputs(command: str) -> list[str]:
     """Return what `command` writes: an earlier recording may have left it."""
     words = command.split()
-    named = [word for flag, word in pairwise(words) if flag == "-o"]
+    named = [word for flag, word in pairwise(words) if flag in ("-o", "--package")]
     return named or (["leanseg-demo"] if words[:2] == ["leanseg", "demo"] else [])
 
 

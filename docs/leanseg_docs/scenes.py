@@ -98,6 +98,16 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "A row of E2ENet's table, 9.44 M and 778.74 G:",
         again=True,
     ),
+    Scene(
+        "networks-package",
+        "leanseg networks distill_dsm_unet --package abdomen --classes 14 --spacing 3",
+        "A package without training, to [size a machine](../sizing.md) with:",
+    ),
+    Scene(
+        "profile-package",
+        "leanseg profile abdomen --volume 512x512x300 --spacing 0.8x0.8x1 -o costs",
+        "Predicting an abdominal CT with a [package without training](../sizing.md):",
+    ),
     Scene("plan", "leanseg plan Task04_Hippocampus -o plan.json --minutes 1", "For one minute of training:"),
     Scene(
         "plan-unlabelled",

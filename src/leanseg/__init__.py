@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from leanseg.api.model import Model
     from leanseg.api.plan import plan
     from leanseg.api.predict import predict
+    from leanseg.api.profile import profile
     from leanseg.api.register import register
     from leanseg.api.runs import runs
     from leanseg.api.segmentation import Segmentation
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from leanseg.evaluation.runs import RunsReport
     from leanseg.evaluation.stress import StressTest
     from leanseg.inference import Summary
+    from leanseg.inference.profiling import Profile
     from leanseg.learning import networks
     from leanseg.learning.jobs.ablation import Ablation
     from leanseg.learning.jobs.cross_validation import CrossValidation
@@ -49,6 +51,7 @@ __all__ = [
     "Outcome",
     "Package",
     "Plan",
+    "Profile",
     "Progress",
     "Registration",
     "RunsReport",
@@ -65,6 +68,7 @@ __all__ = [
     "networks",
     "plan",
     "predict",
+    "profile",
     "register",
     "runs",
     "stress",
@@ -89,6 +93,7 @@ _LAZY = {
     "Outcome": "leanseg.learning.jobs.training_run",
     "Package": "leanseg.packages",
     "Plan": "leanseg.plans",
+    "Profile": "leanseg.inference.profiling",
     "Progress": "leanseg.progress",
     "RunsReport": "leanseg.evaluation.runs",
     "Registration": "leanseg.learning.registration.folder",
@@ -104,6 +109,7 @@ _LAZY = {
     "networks": "leanseg.learning",
     "plan": "leanseg.api.plan",
     "predict": "leanseg.api.predict",
+    "profile": "leanseg.api.profile",
     "stress": "leanseg.api.stress",
     "runs": "leanseg.api.runs",
     "register": "leanseg.api.register",

@@ -2,8 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,13 @@ class NotFiniteScoresError(InputError):
 
 
 class Stopwatch:
-    """Seconds of wall time by phase."""
+    """Seconds of wall time by phase.
+
+    watchers: of this process; each is called with every phase that ends, of whichever stopwatch, and when by
+    `time.perf_counter` it began and ended.
+    """
+
+    watchers: ClassVar[list[Callable[[str, float, float], None]]] = []
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -52,7 +58,10 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            end = time.perf_counter()
+            self.seconds[name] = self.seconds.get(name, 0.0) + end - start
+            for tell in self.watchers:
+                tell(name, start, end)
 
 
 class Predictor:
