@@ -5,11 +5,13 @@ cortical parcels become the left and the right cortex. The person is the OASIS s
 labelled by FreeSurfer. Nothing is validated while training, since there is nobody else: the last weights are judged,
 once. What neither list of structures holds is background in both, and printed.
 
-Every run trains for --minutes in this process; the scan is then predicted at its full size by the exported package in a
-process of its own on two cores. What is done is skipped and what was interrupted goes on when called again with the
+Every run trains in this process, for --minutes or, so that a busy machine changes nothing, for --steps of a plan that
+was made for --minutes; the scan is then predicted at its full size by the exported package in a process of its own on
+two cores. What is done is skipped and what was interrupted goes on when called again with the
 same --out.
 
-    python benchmarks/one_brain.py [--minutes 30] [--network NAME] [--spacing 1|2] [--unlabelled DIR] [--only NAME ...]
+    python benchmarks/one_brain.py [--minutes 30] [--steps N] [--network NAME] [--spacing 1|2] [--unlabelled DIR]
+        [--only NAME ...]
 """
 
 import argparse
@@ -87,6 +89,20 @@ def write_person(folder: Path) -> None:
     write_dataset(folder, "oasis", scan.array.astype(np.float32), labels.array, scan.geometry.affine)
 
 
+def plan_of(brain: Path, place: Path, settings: dict, arguments: argparse.Namespace):
+    """Return the plan of one variant: the first variant's, whatever the machine did meanwhile, but for what changes."""
+    import leanseg
+    from leanseg.plans import read_plan, write_plan
+
+    made = leanseg.plan(brain, network=arguments.network, minutes=arguments.minutes, **settings)
+    if not (place / "plan.json").exists():
+        place.mkdir(parents=True, exist_ok=True)
+        write_plan(place / "plan.json", made)
+    first = read_plan(place / "plan.json")
+    learned = first.training.model_copy(update={"augmentation": made.training.augmentation})
+    return first.model_copy(update={"training": learned})
+
+
 def train(brain: Path, run: Path, settings: dict, arguments: argparse.Namespace) -> dict:
     """Train, or go on, or find that it was done. Return the run's record."""
     import leanseg
@@ -99,9 +115,9 @@ def train(brain: Path, run: Path, settings: dict, arguments: argparse.Namespace)
     record = run / "run.json"
     state = json.loads(record.read_text())["state"] if record.exists() else None
     if state is None:
-        leanseg.train(
-            brain, out=run, network=arguments.network, minutes=arguments.minutes, progress=Notes(), **settings
-        )
+        plan = plan_of(brain, run.parent, settings, arguments)
+        unlabelled = settings.get("unlabelled")
+        leanseg.train(brain, out=run, plan=plan, unlabelled=unlabelled, steps=arguments.steps, progress=Notes())
     elif state != "done":
         leanseg.train(brain, out=run, resume=True, progress=Notes())
     return json.loads(record.read_text())
@@ -159,7 +175,8 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.unlabelled:
         variants[REGISTRATION] = {"unlabelled": arguments.unlabelled}
     chosen = arguments.only or list(variants)
-    place = arguments.out / f"{arguments.network or 'default'}-{arguments.spacing}mm-{arguments.minutes:g}min"
+    length = f"{arguments.steps}steps" if arguments.steps else f"{arguments.minutes:g}min"
+    place = arguments.out / f"{arguments.network or 'default'}-{arguments.spacing}mm-{length}"
     brain, person = arguments.out / f"mni152-{arguments.spacing}mm", arguments.out / "oasis"
     if not (brain / "dataset.json").exists():
         write_brain(brain, arguments.spacing)
@@ -184,6 +201,7 @@ def parsed() -> argparse.Namespace:
     """Return the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=30, help="of each training")
+    parser.add_argument("--steps", type=int, help="of each training, in place of the minutes")
     parser.add_argument("--network", help="default: what leanseg plan chooses")
     parser.add_argument("--spacing", type=int, choices=(1, 2), default=2, help="of the grid, in mm")
     parser.add_argument("--unlabelled", type=Path, help="scans without labels, for one more run with registration")
