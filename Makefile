@@ -60,7 +60,7 @@ bench: $(READY)
 	@status=0; for script in $(filter-out $(EXPERIMENTS),$(wildcard benchmarks/*.py)); do \
 		echo "== $$script"; $(BIN)/python $$script || status=1; done; exit $$status
 
-# Every case and row, and how they grow. Scans of 512 x 512 x 300 need 16 GB for the usual exports to be run in full.
+# Every case and row, and how they grow.
 bench-peers: $(READY)
 	$(BIN)/python benchmarks/prediction_against_peers.py --cases all
 	$(BIN)/python benchmarks/prediction_against_peers.py --growth
