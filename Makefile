@@ -12,7 +12,7 @@ DATA ?= ../shared/data
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup native demo test lint format bench docs docs-record clean
+.PHONY: help setup native demo test lint format bench bench-peers bench-experiments docs docs-record clean
 
 help:
 	@echo 'make demo    see the whole way work on one deformed brain: data, training, prediction, scores'
@@ -20,7 +20,7 @@ help:
 	@echo 'make native  compile the kernels in C anew'
 	@echo 'make lint    style, types and the borders between the rooms'
 	@echo 'make format  put the code into shape'
-	@echo 'make bench   run all benchmarks'
+	@echo 'make bench   run the benchmarks that take minutes; bench-peers and bench-experiments take hours'
 	@echo 'make docs    build the documentation into build/site'
 	@echo 'make clean   remove the environment and everything made by the above'
 
@@ -57,8 +57,21 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# Those that train for hours; all others run by `make bench`.
+EXPERIMENTS := benchmarks/augmentation_from_unlabelled.py benchmarks/one_brain.py
+
+# One that does not keep its promise does not keep the others from running.
 bench: $(READY)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@status=0; for script in $(filter-out $(EXPERIMENTS),$(wildcard benchmarks/*.py)); do \
+		echo "== $$script"; $(BIN)/python $$script || status=1; done; exit $$status
+
+# Every case and row, and how they grow.
+bench-peers: $(READY)
+	$(BIN)/python benchmarks/prediction_against_peers.py --cases all
+	$(BIN)/python benchmarks/prediction_against_peers.py --growth
+
+bench-experiments: $(READY)
+	@for script in $(EXPERIMENTS); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
