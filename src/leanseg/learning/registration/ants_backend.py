@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from leanseg.errors import InputError
-from leanseg.learning.registration.belief import refuse_unbelievable
+from leanseg.learning.registration.belief import refuse_other_view, refuse_unbelievable
 from leanseg.learning.registration.deformation import jacobian_determinant, lattice
 from leanseg.learning.registration.pyramid import intensities, transformed
 from leanseg.learning.registration.scan import Found, Matrix, PointMap, Scan
@@ -71,8 +71,9 @@ class AntsBackend:
     def fit(self, moving: Scan, fixed: Scan, initial: Matrix, progress: Progress) -> Found:
         """Return where the voxels of `fixed` lie in `moving`; ANTs is given the moving scan as `initial` places it.
 
-        Raises AntsMissingError, SimilarityTooLowError and FoldingError.
+        Raises AntsMissingError, OtherFieldOfViewError, SimilarityTooLowError and FoldingError.
         """
+        refuse_other_view(moving.shape, fixed.shape, moving.spacing, fixed.spacing)
         ants = _ants()
         placed = Scan(moving.array, fixed.affine @ np.linalg.inv(initial))
         progress.note("ANTs is registering: it tells nothing before it is done")

@@ -28,6 +28,18 @@ class NoOverlapError(InputError):
         )
 
 
+class OtherFieldOfViewError(InputError):
+    """One of two scans shows far more of the body than the other."""
+
+    def __init__(self, moving: float, fixed: float, most: float) -> None:
+        super().__init__(
+            what=f"the fields of view do not match: {moving:,.2f} ml of the moving scan, {fixed:,.2f} ml of the fixed "
+            f"one, more than {most:g} times apart",
+            why="something that looks like a small scan is found in nearly any large one",
+            fix="name scans of about the same part of the body, or cut the larger one down to it before",
+        )
+
+
 class SimilarityTooLowError(InputError):
     """After the registration the scans are still not alike."""
 

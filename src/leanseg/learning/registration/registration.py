@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from leanseg.learning.registration.affine import AffineSearch
-from leanseg.learning.registration.belief import refuse_unbelievable
+from leanseg.learning.registration.belief import refuse_other_view, refuse_unbelievable
 from leanseg.learning.registration.deformation import Deformation, exponential, folded_share
 from leanseg.learning.registration.errors import NoOverlapError, NothingToAlignError
 from leanseg.learning.registration.pyramid import Spacing, intensities, triple
@@ -37,7 +37,8 @@ def register(
 
     initial: 4x4, from fixed voxels to moving ones, as the headers have it. None: nothing is known of how the two lie,
     but neither is a mirror image. The result's similarity is the agreement of `belief`, whatever was maximised.
-    Raises NothingToAlignError, NoOverlapError, SimilarityTooLowError and FoldingError, all InputErrors.
+    Raises NothingToAlignError, OtherFieldOfViewError, NoOverlapError, SimilarityTooLowError and FoldingError, all
+    InputErrors.
     """
     spacings = moving_spacing, fixed_spacing
     return register_by(moving, fixed, spacings, initial, settings or Settings(), progress or Progress())[0]
@@ -55,6 +56,7 @@ def register_by(
     moving_spacing, fixed_spacing = spacings
     _check(moving, "moving")
     _check(fixed, "fixed")
+    refuse_other_view(moving.shape, fixed.shape, *spacings)
     if initial is not None:
         _check_overlap(fixed, moving, initial)
     alike = intensities(fixed), intensities(moving)
