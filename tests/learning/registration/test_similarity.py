@@ -13,6 +13,8 @@ from leanseg.learning.registration.similarity import (
     box_mean,
     lncc,
     mind,
+    mind_above_chance,
+    mind_descriptor,
     mutual_information,
 )
 
@@ -110,3 +112,26 @@ def test_a_box_mean_is_its_definition(blobs):
     volume = torch.tensor(blobs((4, 5, 6)))[None].double()
     expected = torch.nn.functional.avg_pool3d(volume[None], 3, 1, 1)[0]
     assert torch.allclose(box_mean(volume, 3), expected)
+
+
+def test_agreement_above_chance_is_its_definition(pair):
+    fixed, moving = pair
+    weights = torch.rand(fixed.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    one, other = (mind_descriptor(each).numpy() for each in pair)
+    known = weights.numpy()
+
+    def agreement(by):
+        seen, counted = np.roll(other, by, (1, 2, 3)), np.roll(known, by, (1, 2, 3))
+        return 1 - (np.abs(one - seen).mean(0, keepdims=True) * counted).sum() / counted.sum()
+
+    displaced = [by for by in itertools.product((-3, 0, 3), repeat=3) if any(by)]  # thirds of 9, 8 and 10 voxels
+    chance = np.mean([agreement(by) for by in displaced])
+    expected = (agreement((0, 0, 0)) - chance) / (1 - chance)
+    assert mind_above_chance(fixed, moving, weights) == pytest.approx(expected, rel=1e-9)
+
+
+def test_agreement_above_chance_is_1_for_a_scan_and_itself_and_0_for_what_has_nothing_in_common(blobs):
+    first, second = (torch.from_numpy(blobs((20, 22, 18), seed))[None] for seed in (0, 1))
+    known = torch.ones_like(first)
+    assert mind_above_chance(first, first, known) == pytest.approx(1)
+    assert abs(mind_above_chance(first, second, known)) < 0.05

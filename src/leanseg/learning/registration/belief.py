@@ -1,8 +1,9 @@
 """Whether the result of a registration can be believed.
 
-All results are judged on one scale, whatever was maximised: the agreement of self-similarities (MIND), which does not
-depend on contrasts. The least of it is that of docs/registration.md, which measures pairs that belong together and
-pairs that do not.
+All pairs are judged on one scale, whatever was maximised: how the self-similarities (MIND) of both scans agree, which
+does not depend on contrasts, between what chance gives for these two scans and complete agreement. It is judged after
+the affine: a deformation makes anything alike. The least of it is that of docs/registration.md, which measures pairs
+that belong together and pairs that do not.
 """
 
 import math
@@ -12,7 +13,7 @@ from leanseg.learning.registration.errors import FoldingError, OtherFieldOfViewE
 from leanseg.learning.registration.pyramid import Spacing
 
 MOST_FOLDING = 1e-3  # share of the voxels
-LEAST_AGREEMENT = 0.8  # between 0 and 1
+LEAST_ABOVE_CHANCE = 0.12  # 0 is chance, 1 complete agreement
 MOST_LARGER = 8.0  # times the volume of the other scan: a head with its neck is four times a brain without its skull
 
 
@@ -31,9 +32,13 @@ def refuse_other_view(
         raise OtherFieldOfViewError(*millilitres, MOST_LARGER)
 
 
-def refuse_unbelievable(agreement: float, folding: float) -> None:
-    """Raise SimilarityTooLowError or FoldingError for what is no map between two scans of one part of the body."""
-    if agreement < LEAST_AGREEMENT:
-        raise SimilarityTooLowError(agreement, LEAST_AGREEMENT)
+def refuse_unlike(above_chance: float) -> None:
+    """Raise SimilarityTooLowError for two scans that show no common part of the body under their affine."""
+    if not above_chance >= LEAST_ABOVE_CHANCE:
+        raise SimilarityTooLowError(above_chance, LEAST_ABOVE_CHANCE)
+
+
+def refuse_folded(folding: float) -> None:
+    """Raise FoldingError for a map that turns this share of the voxels inside out."""
     if folding >= MOST_FOLDING:
         raise FoldingError(folding, MOST_FOLDING)

@@ -41,13 +41,15 @@ class OtherFieldOfViewError(InputError):
 
 
 class SimilarityTooLowError(InputError):
-    """After the registration the scans are still not alike."""
+    """The scans are hardly more alike where the affine lays them than where chance would."""
 
-    def __init__(self, similarity: float, least: float) -> None:
+    def __init__(self, above_chance: float, least: float) -> None:
         super().__init__(
-            what=f"the scans do not match: after registration their similarity is {similarity:.3f}, below {least:g}",
+            what=f"the scans do not match: from chance (0) to complete agreement (1) they come to {above_chance:.3f}, "
+            f"below {least:g}",
             why="so little is usual between different organs; a map between them would mean nothing",
-            fix="check that both scans show the same part of the body; of another contrast, try --similarity mind",
+            fix="check that both scans show the same part of the body; if only the positions in their headers are "
+            "wrong, add --start centres",
         )
 
 

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from leanseg.learning.registration.affine import AffineSearch
-from leanseg.learning.registration.belief import refuse_other_view, refuse_unbelievable
+from leanseg.learning.registration.belief import refuse_folded, refuse_other_view, refuse_unlike
 from leanseg.learning.registration.deformation import Deformation, exponential, folded_share
 from leanseg.learning.registration.errors import NoOverlapError, NothingToAlignError
 from leanseg.learning.registration.pyramid import Spacing, intensities, triple
@@ -36,7 +36,7 @@ def register(
     """Find where the points of `fixed` lie in `moving`; both are (D, H, W) in any unit, spacings in mm.
 
     initial: 4x4, from fixed voxels to moving ones, as the headers have it. None: nothing is known of how the two lie,
-    but neither is a mirror image. The result's similarity is the agreement of `belief`, whatever was maximised.
+    but neither is a mirror image. The result's similarity is the agreement of self-similarities, whatever was maximised.
     Raises NothingToAlignError, OtherFieldOfViewError, NoOverlapError, SimilarityTooLowError and FoldingError, all
     InputErrors.
     """
@@ -64,6 +64,7 @@ def register_by(
     affine = AffineSearch(*alike, fixed_spacing, torch.device(settings.device)).find(starts, progress)
     _check_overlap(fixed, moving, affine)
     search = VelocitySearch(*alike, fixed_spacing, affine, settings)
+    refuse_unlike(search.above_chance())
     maximised = _chosen(search, settings.similarity)
     velocity = search.find(MEASURES[maximised], progress)
     before = VelocitySearch(*alike, fixed_spacing, starts[0], settings).agreement()
@@ -71,7 +72,7 @@ def register_by(
     shape = triple(fixed.shape)
     distance = torch.tensor(fixed_spacing, device=velocity.device).view(3, 1, 1, 1) * search.step
     folding = folded_share(exponential(velocity / distance), search.step, shape)
-    refuse_unbelievable(after, folding)
+    refuse_folded(folding)
     found = Deformation(
         velocity=velocity.cpu().numpy(),
         step=search.step,
