@@ -16,13 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from leanseg.errors import InputError
+from leanseg.learning.registration.affine import AffineSearch
 from leanseg.learning.registration.belief import refuse_folded, refuse_other_view, refuse_unlike
 from leanseg.learning.registration.deformation import jacobian_determinant, lattice
 from leanseg.learning.registration.pyramid import intensities, transformed
 from leanseg.learning.registration.scan import Found, Matrix, PointMap, Scan
-from leanseg.learning.registration.settings import Settings
 from leanseg.learning.registration.similarity import Similarity, mind
-from leanseg.learning.registration.velocity import VelocitySearch
 from leanseg.learning.registration.warping import MatrixMap, warp_scan
 from leanseg.progress import Progress
 
@@ -107,7 +106,7 @@ def _above_chance(moving: Scan, fixed: Scan, coordinates: NDArray[np.float32]) -
     affine = np.eye(4)
     affine[:3] = np.linalg.lstsq(np.vstack([places, np.ones_like(places[:1])]).T, found.T, rcond=None)[0].T
     alike = intensities(fixed.array), intensities(moving.array)
-    return VelocitySearch(*alike, fixed.spacing, affine, Settings()).above_chance()
+    return AffineSearch(*alike, fixed.spacing, torch.device("cpu")).above_chance(affine)
 
 
 def _ants() -> ModuleType:

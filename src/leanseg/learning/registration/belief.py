@@ -1,9 +1,8 @@
 """Whether the result of a registration can be believed.
 
-All pairs are judged on one scale, whatever was maximised: how the self-similarities (MIND) of both scans agree, which
-does not depend on contrasts, between what chance gives for these two scans and complete agreement. It is judged after
-the affine: a deformation makes anything alike. The least of it is that of docs/registration.md, which measures pairs
-that belong together and pairs that do not.
+All pairs are judged on one scale, whatever was maximised: the mutual information of both scans, between what chance
+gives for these two and complete agreement. It is judged after the affine, because a deformation makes anything alike.
+The least of it is that of docs/registration.md, which measures pairs that belong together and pairs that do not.
 """
 
 import math
@@ -13,7 +12,7 @@ from leanseg.learning.registration.errors import FoldingError, OtherFieldOfViewE
 from leanseg.learning.registration.pyramid import Spacing
 
 MOST_FOLDING = 1e-3  # share of the voxels
-LEAST_ABOVE_CHANCE = 0.12  # 0 is chance, 1 complete agreement
+LEAST_ABOVE_CHANCE = 0.1  # 0 is chance, 1 complete agreement
 MOST_LARGER = 8.0  # times the volume of the other scan: a head with its neck is four times a brain without its skull
 
 

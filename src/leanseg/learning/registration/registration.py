@@ -36,7 +36,8 @@ def register(
     """Find where the points of `fixed` lie in `moving`; both are (D, H, W) in any unit, spacings in mm.
 
     initial: 4x4, from fixed voxels to moving ones, as the headers have it. None: nothing is known of how the two lie,
-    but neither is a mirror image. The result's similarity is the agreement of self-similarities, whatever was maximised.
+    but neither is a mirror image. The result's similarity is the agreement of self-similarities (MIND), whatever was
+    maximised.
     Raises NothingToAlignError, OtherFieldOfViewError, NoOverlapError, SimilarityTooLowError and FoldingError, all
     InputErrors.
     """
@@ -61,10 +62,11 @@ def register_by(
         _check_overlap(fixed, moving, initial)
     alike = intensities(fixed), intensities(moving)
     starts = starting_matrices(*alike, (fixed_spacing, moving_spacing), initial)
-    affine = AffineSearch(*alike, fixed_spacing, torch.device(settings.device)).find(starts, progress)
+    turning = AffineSearch(*alike, fixed_spacing, torch.device(settings.device))
+    affine = turning.find(starts, progress)
     _check_overlap(fixed, moving, affine)
+    refuse_unlike(turning.above_chance(affine))
     search = VelocitySearch(*alike, fixed_spacing, affine, settings)
-    refuse_unlike(search.above_chance())
     maximised = _chosen(search, settings.similarity)
     velocity = search.find(MEASURES[maximised], progress)
     before = VelocitySearch(*alike, fixed_spacing, starts[0], settings).agreement()

@@ -57,24 +57,23 @@ def mutual_information(fixed: Tensor, moving: Tensor, weights: Tensor) -> Tensor
 
 def mind(fixed: Tensor, moving: Tensor, weights: Tensor) -> Tensor:
     """Return 1 - the mean absolute difference of the self-similarity of both scans; see `mind_descriptor`."""
-    return _agreement(mind_descriptor(fixed), mind_descriptor(moving), weights)
+    difference = (mind_descriptor(fixed) - mind_descriptor(moving)).abs().mean(0, keepdim=True)
+    return 1 - (difference * weights).sum() / weights.sum().clamp_min(1)
 
 
-def mind_above_chance(fixed: Tensor, moving: Tensor, weights: Tensor) -> float:
-    """Return where `mind` lies between chance, 0, and complete agreement, 1; below chance it is negative.
+def above_chance(measure: Measure, fixed: Tensor, moving: Tensor, weights: Tensor) -> float:
+    """Return where `measure` lies between chance, 0, and complete agreement, 1; below chance it is negative.
 
     Chance is what the same two scans reach where they do not belong: the mean over all 26 ways of displacing the moving
-    one by a third of the grid along some of the axes, what leaves at one side coming in at the other.
+    one, with its weights, by a third of the grid along some of the axes; what leaves at one side comes in at the other.
     """
-    of_fixed, of_moving = mind_descriptor(fixed), mind_descriptor(moving)
     displaced = []
     for ways in itertools.product((-1, 0, 1), repeat=3):
         by = [round(way * size / 3) for way, size in zip(ways, fixed.shape[1:], strict=True)]
         if any(ways):
-            moved = (torch.roll(each, by, (1, 2, 3)) for each in (of_moving, weights))
-            displaced.append(float(_agreement(of_fixed, *moved)))
+            displaced.append(float(measure(fixed, *(torch.roll(each, by, (1, 2, 3)) for each in (moving, weights)))))
     chance = sum(displaced) / len(displaced)
-    return (float(_agreement(of_fixed, of_moving, weights)) - chance) / max(1 - chance, 1e-6)
+    return (float(measure(fixed, moving, weights)) - chance) / max(1 - chance, 1e-6)
 
 
 MEASURES: dict[Similarity, Measure] = {
@@ -98,12 +97,6 @@ def mind_descriptor(image: Tensor) -> Tensor:
     variance = distances.mean(0, keepdim=True)
     usual = variance.detach().mean()
     return torch.exp(-distances / variance.clamp(1e-3 * usual + 1e-12, 1e3 * usual + 1e-12))
-
-
-def _agreement(first: Tensor, second: Tensor, weights: Tensor) -> Tensor:
-    """Return 1 - the mean absolute difference of two descriptors (12, D, H, W) under `weights` (1, D, H, W)."""
-    difference = (first - second).abs().mean(0, keepdim=True)
-    return 1 - (difference * weights).sum() / weights.sum().clamp_min(1)
 
 
 def box_mean(volumes: Tensor, window: int) -> Tensor:

@@ -26,7 +26,7 @@ from leanseg.learning.registration.pyramid import (
     triple,
 )
 from leanseg.learning.registration.settings import Settings
-from leanseg.learning.registration.similarity import Measure, box_mean, mind, mind_above_chance
+from leanseg.learning.registration.similarity import Measure, box_mean, mind
 from leanseg.progress import Progress
 
 _LEVELS = (4, 2, 1)  # times the finest distance
@@ -90,12 +90,6 @@ class VelocitySearch:
         with torch.no_grad():
             seen = self._seen(level, self._on_nodes(velocity, self._steps, level.factors))
             return float(mind(level.fixed, seen[:1], seen[1:]))
-
-    def above_chance(self) -> float:
-        """Return how the self-similarities agree under the affine, from 0 for chance to 1: see `mind_above_chance`."""
-        level = self._level(_JUDGED)
-        seen = self._seen(level, self._on_nodes(None, level.factors, level.factors))
-        return mind_above_chance(level.fixed, seen[:1], seen[1:])
 
     def correlation(self) -> float:
         """Return how the intensities correlate under the affine, where either scan shows something: -1 to 1."""
