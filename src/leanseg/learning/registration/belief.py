@@ -23,12 +23,10 @@ def refuse_other_view(
 
     Known before a scan is read; to register such a pair would take minutes.
     """
-    millilitres = [
-        math.prod(shape) * math.prod(spacing) / 1000
-        for shape, spacing in ((moving, moving_spacing), (fixed, fixed_spacing))
-    ]
-    if max(millilitres) > MOST_LARGER * min(millilitres):
-        raise OtherFieldOfViewError(*millilitres, MOST_LARGER)
+    of_moving = math.prod(moving) * math.prod(moving_spacing) / 1000
+    of_fixed = math.prod(fixed) * math.prod(fixed_spacing) / 1000
+    if max(of_moving, of_fixed) > MOST_LARGER * min(of_moving, of_fixed):
+        raise OtherFieldOfViewError(of_moving, of_fixed, MOST_LARGER)
 
 
 def refuse_unlike(above_chance: float) -> None:

@@ -4,6 +4,8 @@ Measured peaks of a process that imported torch, then registered two scans on th
 400 MB of 0.06 million voxels, 880 MB of 0.86 million, 1.0 GB of 6.9 million, which are compared at every second voxel.
 """
 
+import math
+
 from leanseg.learning.registration.settings import Settings
 
 _PROCESS = 250_000_000  # Python and torch: what is registered while training has a process of its own
@@ -14,5 +16,5 @@ _WHOLE = 20  # bytes for each voxel of a scan, however coarsely it is compared
 
 def registration_ram(voxels: int) -> int:
     """Return the expected peak RSS in bytes of a process that registers two scans of `voxels` voxels."""
-    thinned = max(1, round((voxels / Settings().voxels) ** (1 / 3)))
+    thinned: int = max(1, round(math.cbrt(voxels / Settings().voxels)))
     return _PROCESS + _BASE + _COMPARED * (voxels // thinned**3) + _WHOLE * voxels
