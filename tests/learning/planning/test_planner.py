@@ -309,15 +309,16 @@ def test_decoded_cases_are_part_of_the_training_memory_where_they_are_kept():
 
 def test_a_process_that_registers_is_part_of_the_training_memory():
     data = scans([(100, 100, 100)] * 3)
-    without, registering = (
-        make_plan(*data, Budget(training_ram=8 * GB), unlabelled=number, calibration=TWO_CORES) for number in (0, 5)
-    )
+    by_clock, by_steps = Budget(training_ram=8 * GB, minutes=60), Budget(training_ram=8 * GB)
+    without, registering = (make_plan(*data, by_clock, unlabelled=number, calibration=TWO_CORES) for number in (0, 5))
     assert without.training.patch == registering.training.patch
     added = registering.estimates.training_ram - without.estimates.training_ram
     assert added == registration_ram(100**3)
     assert f"registration ({added / 1e9:.2g} GB) included" in " ".join(registering.explanation)
-    tight = make_plan(*data, Budget(training_ram=2 * GB), unlabelled=5, calibration=TWO_CORES)
+    tight = make_plan(*data, Budget(training_ram=2 * GB, minutes=60), unlabelled=5, calibration=TWO_CORES)
     assert tight.estimates.training_ram <= 2 * GB
+    before_training = make_plan(*data, by_steps, unlabelled=5, calibration=TWO_CORES)
+    assert "registration (" not in " ".join(before_training.explanation)
 
 
 @pytest.mark.parametrize("cases", [1, 60, 100, 130, 1000])

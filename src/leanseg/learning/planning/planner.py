@@ -94,7 +94,8 @@ def make_plan(
     about_contrast = explain_contrast(contrast, [scheme for scheme, _ in normalisation], fingerprint)
     voxels = max(math.prod(size) for size in (*grid.sizes, *(case.shape for case in fingerprint.cases)))
     decoded = decoded_bytes(grid.sizes, channels, len(data.labels) + (data.ignore is not None))
-    registering = registration_ram(voxels) if unlabelled else 0
+    # Where steps are counted all pairs are registered before training, which takes more.
+    registering = registration_ram(voxels) if unlabelled and budget.minutes is not None else 0
     memory = Memory(costs, budget, calibration, channels, outputs, voxels, decoded, registering)
     steps = choose_steps(grid.sizes, divisor, memory)
     flip_axes, about_mirror = choose_mirror(data, grid.orientation)

@@ -66,7 +66,8 @@ def make_recipe_plan(
     sizes = sizes_in(fingerprint, grid.orientation, grid.spacing, grid.crop_to_content)
     voxels = max(math.prod(size) for size in (*sizes, *(case.shape for case in fingerprint.cases)))
     decoded = decoded_bytes(sizes, channels, len(plan.data.labels) + (plan.data.ignore is not None))
-    registering = registration_ram(voxels) if plan.training.augmentation.registration else 0
+    meanwhile = plan.training.augmentation.registration is not None and budget.minutes is not None
+    registering = registration_ram(voxels) if meanwhile else 0
     memory = Memory(costs, budget, calibration, channels, outputs, voxels, decoded, registering)
     _refuse_what_does_not_fit(recipe, plan, memory)
     seconds = _seconds_per_case(plan, sizes, calibration)
