@@ -8,6 +8,7 @@ import pytest
 import leanseg
 from leanseg.api.choices import TooFewError
 from leanseg.evaluation.stress.catalogue import UnknownStressError
+from leanseg.evaluation.stress.contestants import OtherClassesError
 
 
 @pytest.fixture
@@ -39,6 +40,23 @@ def test_one_package_and_some_stresses(thresholds, shades, tmp_path, stress):
     assert isinstance(found, leanseg.StressTest)
     assert list(found.record["stresses"]) == ["noise", "motion"]
     assert found.record["cases"] == ["case0", "case1"]
+
+
+def test_plain_folders_have_the_classes_of_the_package(thresholds, shades, tmp_path):
+    whole = leanseg.stress(thresholds, shades, tmp_path / "whole", stress="noise", levels=1)
+    (shades / "dataset.json").unlink()
+    found = leanseg.stress(
+        thresholds, shades / "labels", tmp_path / "out", images=shades / "images", stress="noise", levels=1
+    )
+    assert found.record["cases"] == whole.record["cases"]
+    assert [cost.drop.mean for cost in found.findings.costs] == [cost.drop.mean for cost in whole.findings.costs]
+
+
+def test_plain_folders_of_other_values_are_refused(thresholds, shades, tmp_path, save_scan):
+    (shades / "dataset.json").unlink()
+    save_scan(shades / "labels" / "case0.nii.gz", np.full((10, 10, 10), 7, np.uint8), np.eye(4))
+    with pytest.raises(OtherClassesError, match="label_7"):
+        leanseg.stress(thresholds, shades / "labels", tmp_path / "out", images=shades / "images")
 
 
 @pytest.mark.parametrize("count", ["levels", "cases"])

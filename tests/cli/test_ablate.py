@@ -39,6 +39,9 @@ def refused(leanseg, tmp_path, monkeypatch):
         (["--resume", "--overwrite"], "--resume and --overwrite"),
         (["--resume", "--vary", "alpha=1"], "--resume and --vary"),
         (["--resume", "--seeds", "0"], "--resume and --seeds"),
+        (["--resume", "--elastic"], "--resume and --elastic"),
+        (["--resume", "--random-contrast"], "--resume and --random-contrast"),
+        (["--vary", "alpha=1", "--steps", "1", "--unlabelled", "missing"], "missing"),
         (["--resume"], "ablation.json"),
     ],
 )

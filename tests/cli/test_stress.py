@@ -54,6 +54,14 @@ def test_json_is_what_the_file_holds(leanseg, packages, data, tmp_path):
     assert len(record["cases"]) == 2
 
 
+def test_plain_folders_do_as_well(leanseg, packages, data, tmp_path):
+    (data / "dataset.json").unlink()
+    options = ["--images", data / "images", "--stress", "noise", "--levels", 1]
+    done = leanseg("stress", packages[0], data / "labels", "-o", tmp_path / "out", *options)
+    assert done.code == 0
+    assert "3 cases" in done.out
+
+
 def test_a_misspelled_stress_is_refused_before_anything_is_written(leanseg, packages, data, tmp_path):
     done = leanseg("stress", packages[0], data, "-o", tmp_path / "out", "--stress", "moton")
     assert done.code == 2

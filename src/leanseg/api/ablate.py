@@ -11,14 +11,18 @@ from leanseg.api.choices import Device, refuse_contradictions, require_one
 from leanseg.api.extras import naming_what_is_missing
 from leanseg.api.named_dataset import open_named
 from leanseg.api.paths import PathLike, path_or_none
-from leanseg.plans import read_budget
+from leanseg.api.plan import unlabelled_scans
+from leanseg.plans import RandomContrast, read_budget
 from leanseg.plans.sparsity import SparsityMethod
 from leanseg.progress import Progress
 
 if TYPE_CHECKING:
     from leanseg.learning.jobs.ablation import Ablation
 
-_OWN = ("network", "option", "sparsity", "density", "vary", "seeds", "ram", "fold", "splits", "device")
+_OWN = (
+    *("network", "option", "sparsity", "density", "elastic", "unlabelled", "random-contrast"),
+    *("vary", "seeds", "ram", "fold", "splits", "device"),
+)
 _EXCLUSIVE = (
     ("minutes", "steps", "training ends either by the clock or after a number of steps"),
     ("resume", "overwrite", "an ablation is either continued or replaced"),
@@ -36,6 +40,9 @@ def ablate(
     options: Mapping[str, JsonValue] | None = None,
     sparsity: SparsityMethod | None = None,
     density: float | None = None,
+    elastic: bool = False,
+    unlabelled: PathLike | None = None,
+    random_contrast: bool = False,
     fold: int | None = None,
     splits: PathLike | None = None,
     ram: str | int | None = None,
@@ -54,8 +61,9 @@ def ablate(
 
     vary: an option of the network, "network", "sparsity" or "density" -> its values; of several all combinations are
     trained. The first setting is the one that the others are compared with. seeds: of each setting, 0 unless given.
-    minutes, steps: of each run. network, options, sparsity, density: the same for all settings. The others: see
-    `leanseg.train`. resume: go on with the ablation in `out`, where finished runs are left as they are.
+    minutes, steps: of each run. network, options, sparsity, density, elastic, unlabelled, random_contrast: the same for
+    all settings. The others: see `leanseg.train`. resume: go on with the ablation in `out`, where finished runs are
+    left as they are.
 
     Every run is one of `leanseg.train`, in a folder of `out` named after its values. A setting that fails is in the
     result's `failures`, and the others go on. Raises InputError or BudgetError before anything is trained, for all
@@ -69,6 +77,9 @@ def ablate(
             "option": options or None,
             "sparsity": sparsity,
             "density": density,
+            "elastic": elastic,
+            "unlabelled": unlabelled,
+            "random-contrast": random_contrast,
             "vary": vary or None,
             "seeds": seeds or None,
             "ram": ram,
@@ -85,12 +96,13 @@ def ablate(
     budget = read_budget(training_ram=ram, minutes=minutes)
     folder, progress = Path(out), progress or Progress()
     _refuse_early(folder, ends=minutes is not None or steps is not None, resume=resume, overwrite=overwrite)
+    scans = unlabelled_scans(unlabelled)
     with naming_what_is_missing():
         from leanseg.datasets import fingerprint, without_test_cases
         from leanseg.learning.export.torch_engine import resolve_device
         from leanseg.learning.jobs.ablation import ablate as train_settings
         from leanseg.learning.jobs.ablation import resume_ablation, runs_of
-        from leanseg.learning.jobs.ablation_settings import plan_settings, settings_of
+        from leanseg.learning.jobs.ablation_settings import PatchChanges, plan_settings, settings_of
         from leanseg.learning.jobs.training import Limits
 
         if resume:
@@ -102,10 +114,19 @@ def ablate(
         opened = open_named(dataset, images, labels, subject_pattern, progress)
         file = path_or_none(splits)
         found = fingerprint(without_test_cases(opened, file), progress)
-        plans = plan_settings(opened, found, budget, settings, where, progress)
+        changes = PatchChanges(elastic, scans, RandomContrast() if random_contrast else None)
+        plans = plan_settings(opened, found, budget, settings, where, progress, changes)
         runs = runs_of(settings, plans, tuple(seeds or (0,)))
         return train_settings(
-            opened, runs, folder, limits, fold=fold or 0, splits=file, overwrite=overwrite, progress=progress
+            opened,
+            runs,
+            folder,
+            limits,
+            fold=fold or 0,
+            splits=file,
+            unlabelled=path_or_none(unlabelled),
+            overwrite=overwrite,
+            progress=progress,
         )
 
 

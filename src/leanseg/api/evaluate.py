@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import overload
 
 from leanseg.api.images import Pair, SpatialImage, image_of
+from leanseg.api.named_dataset import open_labelled
 from leanseg.api.paths import PathLike, path_or_none
 from leanseg.api.segmentation import Segmentation
-from leanseg.datasets import Dataset, open_dataset, open_folders
 from leanseg.errors import InputError
 from leanseg.evaluation import Evaluation
 from leanseg.evaluation import evaluate as judge
@@ -91,7 +91,7 @@ def evaluate(
     if _is_package(Path(predictions)):
         return evaluate_package(
             Package.read(Path(predictions)),
-            _labelled(Path(references), path_or_none(images), progress),
+            open_labelled(Path(references), path_or_none(images), progress),
             Path(out),
             mapping=mapping,
             tolerance=tolerance,
@@ -115,13 +115,6 @@ def _is_package(path: Path) -> bool:
     """Tell whether `path` is a package or a run, which label maps are not; a damaged one is explained by its reader."""
     marks = (MANIFEST, f"package/{MANIFEST}", "run.json", "cross_validation.json")
     return path.is_file() or any((path / mark).is_file() for mark in marks)
-
-
-def _labelled(references: Path, images: Path | None, progress: Progress | None) -> Dataset:
-    """Return the data set that a package is tried on."""
-    if images is None:
-        return open_dataset(references)
-    return open_folders(images, references, progress)
 
 
 def _reference(given: LabelMap) -> Volume:

@@ -7,6 +7,8 @@ from leanseg.errors import InputError
 from leanseg.progress import Progress
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from leanseg.datasets import Dataset
 
 
@@ -41,3 +43,10 @@ def open_named(
     else:
         raise NoDatasetNamedError("no data set is named")
     return opened if subject_pattern is None else with_subjects(opened, subject_pattern)
+
+
+def open_labelled(references: "Path", images: "Path | None", progress: Progress | None) -> "Dataset":
+    """Open the labelled cases that a package is tried on: a data set, or label maps with the folder of their scans."""
+    from leanseg.datasets import open_dataset, open_folders
+
+    return open_dataset(references) if images is None else open_folders(images, references, progress)

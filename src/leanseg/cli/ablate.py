@@ -12,6 +12,7 @@ from leanseg.cli.options import (
     DatasetArgument,
     DensityOption,
     DeviceOption,
+    ElasticOption,
     ImagesOption,
     JsonOption,
     LabelsOption,
@@ -20,8 +21,10 @@ from leanseg.cli.options import (
     OutFolderOption,
     OverwriteOption,
     RamOption,
+    RandomContrastOption,
     SparsityOption,
     SubjectPatternOption,
+    UnlabelledOption,
 )
 from leanseg.cli.shares import share
 from leanseg.errors import SomeCasesFailedError
@@ -62,6 +65,9 @@ def ablate(
     option: NetworkOptionsOption = None,
     sparsity: SparsityOption = None,
     density: DensityOption = None,
+    elastic: ElasticOption = False,
+    unlabelled: UnlabelledOption = None,
+    random_contrast: RandomContrastOption = False,
     fold: Annotated[
         int | None, typer.Option(min=0, help="Which fold to keep for validation; default: 0", show_default=False)
     ] = None,
@@ -111,6 +117,9 @@ def ablate(
             options=options,
             sparsity=sparsity.value if sparsity else None,
             density=density,
+            elastic=elastic,
+            unlabelled=unlabelled,
+            random_contrast=random_contrast,
             fold=fold,
             splits=splits,
             ram=ram,

@@ -32,7 +32,7 @@ class NotAllJudgedError(SomeCasesFailedError):
 
 def stress(
     packages: Annotated[list[Path], typer.Argument(help="Runs, package folders, or .zip files of leanseg pack")],
-    dataset: Annotated[Path, typer.Argument(help="Data set: Decathlon or nnU-Net v2 raw")],
+    dataset: Annotated[Path, typer.Argument(help="Data set, or folder of true label maps with --images")],
     out: OutFolderOption,
     stress: Annotated[
         str | None, typer.Option("--stress", metavar="NAME,NAME", help="What to do to the scans; default: all")
@@ -47,6 +47,9 @@ def stress(
         Path | None, typer.Option(help="participants.tsv whose columns (age, sex, site) group the cases")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn")] = 0,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the scans of these label maps; a data set brings its own")
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -75,6 +78,7 @@ def stress(
             fold=fold,
             participants=participants,
             seed=seed,
+            images=images,
             overwrite=overwrite,
             progress=progress,
         )

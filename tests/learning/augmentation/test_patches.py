@@ -119,3 +119,19 @@ def test_each_change_of_intensity_has_a_probability_of_its_own(change):
     everything = Augmentation(affine_probability=0, intensity_probability=1)
     changed, other = (PatchAugmentation(each, PATCH)(image, labels, seed=1)[0] for each in (everything, without))
     assert not torch.equal(changed, other)
+
+
+def test_a_patch_that_is_neither_turned_nor_scaled_needs_no_surroundings():
+    augment = PatchAugmentation(Augmentation(affine_probability=0.5), PATCH)
+    image, labels = scan(augment.context)
+    rooms = set()
+    for seed in range(12):
+        room = augment.region_for(seed)
+        starts = [(big - size) // 2 for big, size in zip(augment.context, room, strict=True)]
+        inside = tuple(slice(at, at + size) for at, size in zip(starts, room, strict=True))
+        found = augment(image[:, *inside], labels[inside], seed)
+        whole = augment(image, labels, seed)
+        torch.testing.assert_close(found[0], whole[0], atol=1e-4, rtol=1e-4)
+        assert torch.equal(found[1], whole[1])
+        rooms.add(room)
+    assert rooms == {PATCH, augment.context}

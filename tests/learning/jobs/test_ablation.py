@@ -17,8 +17,9 @@ from leanseg.learning.jobs.ablation_settings import SameSettingError, Setting
 from leanseg.learning.jobs.run_folder import NotARunError
 from leanseg.learning.jobs.training import Limits
 from leanseg.learning.jobs.training_run import TooFewMinutesError
+from leanseg.learning.jobs.unlabelled import UnlabelledNeededError
 from leanseg.packages import Package
-from leanseg.plans import Estimates, Network
+from leanseg.plans import Estimates, Network, RegistrationMix
 from leanseg.progress import Progress
 from leanseg.storage import OutputNotEmptyError
 
@@ -173,6 +174,28 @@ def test_one_that_fails_costs_the_others_nothing_and_can_be_tried_again(balls, p
     again = resume_ablation(balls, out, Limits(time.monotonic()), progress=Progress())
     assert not again.failures
     assert [scores.setting for scores in again.scores] == ["alpha=0.5", "alpha=1"]
+
+
+def test_every_run_and_every_resumption_gets_the_unlabelled_scans(balls, plan, splits, tmp_path, copying, monkeypatch):
+    copying()
+    copied, given = ablation.carry_on, []
+
+    def carry_on(*positional, unlabelled, **named):
+        given.append(unlabelled)
+        if len(given) == 2:
+            raise KeyboardInterrupt
+        return copied(*positional, **named)
+
+    monkeypatch.setattr(ablation, "carry_on", carry_on)
+    mix = plan.training.augmentation.model_copy(update={"registration": RegistrationMix()})
+    made = plan.model_copy(update={"training": plan.training.model_copy(update={"augmentation": mix})})
+    runs, out = alphas(made, 0.5, 1.0), tmp_path / "out"
+    with pytest.raises(UnlabelledNeededError):
+        ablate(balls, runs, out, limits(), splits=splits, progress=Progress())
+    with pytest.raises(KeyboardInterrupt):
+        ablate(balls, runs, out, limits(), splits=splits, unlabelled=tmp_path, progress=Progress())
+    resume_ablation(balls, out, Limits(time.monotonic()), progress=Progress())
+    assert given == [tmp_path.resolve()] * 4
 
 
 def test_where_nothing_can_be_trained_no_trace_is_left(balls, plan, splits, tmp_path, copying):

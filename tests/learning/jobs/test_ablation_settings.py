@@ -1,13 +1,19 @@
+from types import SimpleNamespace
+
 import pytest
 
 from leanseg.errors import InputError
+from leanseg.learning.jobs import ablation_settings
 from leanseg.learning.jobs.ablation_settings import (
     NothingVariedError,
+    PatchChanges,
     SameSettingError,
     VariedAndFixedError,
+    plan_settings,
     settings_of,
 )
-from leanseg.plans import Sparsity
+from leanseg.plans import RandomContrast, Sparsity
+from leanseg.progress import Progress
 
 
 def made(vary, network=None, options=None, sparsity=None, density=None):
@@ -64,6 +70,23 @@ def test_what_is_wrong_with_any_setting_is_refused(vary, said):
     with pytest.raises(InputError) as refusal:
         made(vary)
     assert said in str(refusal.value)
+
+
+def test_patches_of_all_settings_are_changed_alike(monkeypatch):
+    """What a plan makes of it is for the planner's tests to say."""
+    given = []
+    monkeypatch.setattr(ablation_settings, "make_plan", lambda *_, **options: given.append(options))
+    monkeypatch.setattr(ablation_settings, "calibrate", lambda *_: None)
+    dataset = SimpleNamespace(regions={}, labels={"background": 0}, channels=("MR",))
+    contrast = RandomContrast()
+    settings = made({"alpha": [0.5, 1.0]})
+    plan_settings(dataset, None, None, settings, "cpu", Progress(), PatchChanges(elastic=True, unlabelled=3))
+    plan_settings(dataset, None, None, settings[:1], "cpu", Progress(), PatchChanges(contrast=contrast))
+    assert [(each["elastic"], each["unlabelled"], each["contrast"]) for each in given] == [
+        (True, 3, None),
+        (True, 3, None),
+        (False, 0, contrast),
+    ]
 
 
 def test_nothing_twice_and_what_is_fixed_as_well_are_refused():

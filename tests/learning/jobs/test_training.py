@@ -43,7 +43,7 @@ class Impatient(Progress):
         self.notes = []
 
     def status(self, doing, share, facts):
-        while share >= 0.5 and self.left:
+        while doing == "Training" and share >= 0.5 and self.left:
             self.left -= 1
             press(self.number)
 
@@ -127,7 +127,10 @@ def test_an_interrupted_run_goes_on_bit_for_bit(number, whole, balls, plan, tmp_
     assert stopped.evaluation is None
     assert stopped.folder.read().state == "interrupted"
     assert 0 < last_weights(stopped)[2] < 8
-    assert Package.read(tmp_path / "run").plan == plan  # usable all the same
+    usable = Package.read(tmp_path / "run")
+    assert usable.plan == plan
+    assert "- not validated" in usable.card()
+    assert "validation cases" not in usable.card()  # there are no figures that they could flatter
     finished = resume(balls, tmp_path / "run", limits(), progress=Progress())
     assert finished.record.state == "done"
     for ours, theirs in zip(last_weights(finished)[:2], last_weights(whole)[:2], strict=True):

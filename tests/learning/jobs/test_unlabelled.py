@@ -1,7 +1,9 @@
 import csv
+import dataclasses
 import errno
 import json
 import shutil
+import time
 
 import nibabel
 import numpy as np
@@ -33,6 +35,11 @@ from leanseg.storage import CannotWriteError
 class Listening(Progress):
     def __init__(self):
         self.notes = []
+        self.shown = []
+
+    def status(self, doing, share, facts):
+        if doing == "Registering":
+            self.shown.append((share, facts))
 
     def note(self, message):
         self.notes.append(message)
@@ -85,6 +92,7 @@ def test_a_resumed_run_is_an_uninterrupted_one(balls, plan, others, tmp_path, mo
     whole = start(balls, made, tmp_path / "whole", limits(steps=6), unlabelled=others, progress=Progress())
     stopped = start(balls, made, tmp_path / "run", limits(steps=6), unlabelled=others, progress=Impatient())
     assert 0 < last_weights(stopped)[2] < 6
+    refuses_to_go_on_with_a_scan_that_another_fold_judges(balls, tmp_path, others)
     finished = resume(balls, tmp_path / "run", limits(), progress=Progress())
     for ours, theirs in zip(last_weights(finished)[:2], last_weights(whole)[:2], strict=True):
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -95,6 +103,15 @@ def test_a_resumed_run_is_an_uninterrupted_one(balls, plan, others, tmp_path, mo
     assert 0 <= record.results["waited_for_patches"] < 1
     with (tmp_path / "run" / "logs" / "registration.csv").open(newline="") as file:
         assert {row["unlabelled"] for row in csv.DictReader(file)} <= {"other0", "other1", "other2"}
+
+
+def refuses_to_go_on_with_a_scan_that_another_fold_judges(balls, tmp_path, others):
+    judged = make_splits(balls).folds[1].validation[0]
+    secret = others / "secret.nii.gz"
+    shutil.copy(next(case.images[0] for case in balls.cases if case.name == judged), secret)
+    with pytest.raises(ValidationScansAmongUnlabelledError, match="secret"):
+        resume(balls, tmp_path / "run", limits(), judged_by_others=[judged], progress=Progress())
+    secret.unlink()
 
 
 def test_scans_of_the_validation_cases_are_refused_and_nothing_is_left(balls, plan, others, tmp_path):
@@ -170,19 +187,49 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(balls, plan, others, tmp_
     assert not (tmp_path / "run").exists()
 
 
-def scans_of(tmp_path, plan, progress=None, cases=2, **mix):
-    """Cases, 2 by default, and three unlabelled scans, nothing of them registered yet."""
+def scans_of(tmp_path, plan, progress=None, cases=2, copies=0, others=3, flows=None, **mix):
+    """Cases, 2 by default, and three unlabelled scans, and copies of the first one."""
     labelled = [case(tmp_path, f"case{number}", number) for number in range(cases)]
-    found = [scan(tmp_path, f"other{number}", 20 + number) for number in range(3)]
+    found = [scan(tmp_path, f"other{number}", 20 + number) for number in range(others)]
+    found += [dataclasses.replace(found[0], name=f"copy{number}") for number in range(copies)]
     made = bent(plan, **mix)
     table = tmp_path / "registration.csv"
-    return UnlabelledScans(labelled, found, made, tmp_path / "flows", table, "cpu", progress or Listening())
+    return UnlabelledScans(labelled, found, made, flows or tmp_path / "flows", table, "cpu", progress or Listening())
 
 
 def test_with_steps_all_pairs_are_registered_before_training(plan, tmp_path):
     found = scans_of(tmp_path, plan)
     found.register_ahead(StepClock(5))
     assert found.results() == {"registration/pairs": 4, "registration/used": 4, "registration/refused": 0}
+
+
+def test_it_is_shown_how_many_pairs_are_registered_and_how_long_the_others_will_take(plan, tmp_path, monkeypatch):
+    def slow(*arrays, **options):
+        time.sleep(0.05)
+        return register(*arrays, **options)
+
+    monkeypatch.setattr(unlabelled, "own_registration", lambda _device: (slow, "stand-in"))
+    monkeypatch.setattr(unlabelled, "told", lambda seconds: seconds)
+    progress = Listening()
+    scans_of(tmp_path, plan, progress).register_ahead(StepClock(5))
+    assert [(share, facts["pairs"]) for share, facts in progress.shown] == [
+        (number / 4, f"{number} of 4") for number in range(5)
+    ]
+    assert "left" not in progress.shown[0][1]  # nobody knows yet
+    left = [facts["left"] for _, facts in progress.shown[1:]]
+    assert left[0] > 3 * 0.05
+    assert left == sorted(left, reverse=True)
+    assert left[-1] == 0
+    again = Listening()
+    scans_of(tmp_path / "again", plan, again, flows=tmp_path / "flows").register_ahead(StepClock(5))
+    assert [facts["left"] for _, facts in again.shown[1:]] == [0] * 4  # all are there
+
+
+def test_time_that_is_given_to_registration_ends_what_is_shown_as_left(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(unlabelled, "told", lambda seconds: seconds)
+    progress = Listening()
+    scans_of(tmp_path, plan, progress, cases=3).register_ahead(WallClock(0.0, 0.0))
+    assert [facts["left"] for _, facts in progress.shown[1:]] == [0] * 4
 
 
 def test_with_minutes_a_few_are_registered_before_training_and_the_others_in_the_background(
@@ -218,6 +265,35 @@ def test_too_little_room_for_all_is_told(plan, tmp_path):
     found.register_ahead(StepClock(5))
     assert found.results()["registration/used"] == 2
     assert any("No room for 2 pairs" in note for note in progress.notes)
+
+
+def test_copies_of_a_scan_are_one_scan_and_told(plan, tmp_path):
+    progress = Listening()
+    found = scans_of(tmp_path, plan, progress, copies=2, partners=5)
+    assert found.results()["registration/pairs"] == 6  # 2 cases, 3 different scans
+    assert any("copy0 (as other0), copy1 (as other0)" in note for note in progress.notes)
+    assert any("Only 3 different unlabelled scans" in note for note in progress.notes)
+
+
+def test_as_many_scans_as_wanted_partners_need_no_word(plan, tmp_path):
+    progress = Listening()
+    scans_of(tmp_path, plan, progress, partners=3)
+    assert progress.notes == []
+
+
+def test_a_single_unlabelled_scan_is_told_to_be_little(plan, tmp_path):
+    progress = Listening()
+    scans_of(tmp_path, plan, progress, others=1, copies=3)
+    assert any("Only 1 unlabelled scan" in note for note in progress.notes)
+
+
+def test_a_case_to_which_no_scan_lends_its_shape_is_named(plan, tmp_path):
+    progress = Listening()
+    cases = [case(tmp_path, f"case{number}", number) for number in range(2)]
+    table = tmp_path / "table.csv"
+    found = UnlabelledScans(cases, [cases[0].scan], bent(plan), tmp_path / "flows", table, "cpu", progress)
+    assert found.results()["registration/pairs"] == 1
+    assert any("no other scan lends its shape: case0" in note for note in progress.notes)
 
 
 def test_the_labelled_scan_alone_is_no_pair(plan, tmp_path):

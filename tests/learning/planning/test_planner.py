@@ -17,6 +17,7 @@ from leanseg.learning import networks
 from leanseg.learning.costing import Calibration
 from leanseg.learning.planning import make_plan, planner
 from leanseg.learning.planning.grid import choose_grid
+from leanseg.learning.registration.memory import registration_ram
 from leanseg.plans import Budget, Plan, Sparsity
 from leanseg.volumes import Geometry
 
@@ -318,6 +319,20 @@ def test_decoded_cases_are_part_of_the_training_memory_where_they_are_kept():
     assert "decoded" not in " ".join(left.explanation)
     assert kept.training == left.training
     assert kept.estimates.training_ram == left.estimates.training_ram + GB // 2 <= 2 * GB
+
+
+def test_a_process_that_registers_is_part_of_the_training_memory():
+    data = scans([(100, 100, 100)] * 3)
+    by_clock, by_steps = Budget(training_ram=8 * GB, minutes=60), Budget(training_ram=8 * GB)
+    without, registering = (make_plan(*data, by_clock, unlabelled=number, calibration=TWO_CORES) for number in (0, 5))
+    assert without.training.patch == registering.training.patch
+    added = registering.estimates.training_ram - without.estimates.training_ram
+    assert added == registration_ram(100**3)
+    assert f"registration ({added / 1e9:.2g} GB) included" in " ".join(registering.explanation)
+    tight = make_plan(*data, Budget(training_ram=2 * GB, minutes=60), unlabelled=5, calibration=TWO_CORES)
+    assert tight.estimates.training_ram <= 2 * GB
+    before_training = make_plan(*data, by_steps, unlabelled=5, calibration=TWO_CORES)
+    assert "registration (" not in " ".join(before_training.explanation)
 
 
 @pytest.mark.parametrize("cases", [1, 60, 100, 130, 1000])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from leanseg.learning.registration.ants_backend import AntsBackend, AntsMissingError, NotInAntsError
-from leanseg.learning.registration.errors import SimilarityTooLowError
+from leanseg.learning.registration.errors import OtherFieldOfViewError, SimilarityTooLowError
 from leanseg.learning.registration.scan import Scan
 from leanseg.learning.registration.similarity import Similarity
 from leanseg.progress import Progress
@@ -70,6 +70,13 @@ def test_ants_is_told_where_the_scans_lie(stand_in, pair):
     assert np.allclose(image.direction, np.diag([-1, 1, 1]))
     assert stand_in["type_of_transform"] == "SyN"
     assert stand_in["syn_metric"] == "mattes"
+
+
+def test_a_far_larger_field_of_view_is_refused_before_ants_is_asked(stand_in, pair):
+    moving, fixed = pair
+    with pytest.raises(OtherFieldOfViewError):
+        AntsBackend(Similarity.LNCC).fit(moving, Scan(fixed.array[:4, :4, :4], fixed.affine), np.eye(4), Progress())
+    assert not stand_in
 
 
 def test_what_does_not_match_is_refused_with_ants_too(stand_in, pair):

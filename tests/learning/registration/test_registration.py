@@ -8,6 +8,7 @@ from leanseg.learning.registration import (
     FoldingError,
     NoOverlapError,
     NothingToAlignError,
+    OtherFieldOfViewError,
     Settings,
     SimilarityTooLowError,
     belief,
@@ -69,6 +70,11 @@ def test_thick_slices_are_registered_in_mm(head):
     expected = np.indices(fixed.shape) * np.array([2, 1, 1]).reshape(3, 1, 1, 1)
     assert np.abs(found.full_coordinates() - expected)[:, fixed > 0].mean() < 0.4
     assert found.fixed_spacing == (2.0, 1.0, 1.0)
+
+
+def test_a_scan_of_a_far_larger_field_of_view_is_refused(head):
+    with pytest.raises(OtherFieldOfViewError):
+        registered(head, head[:9, :9, :9].copy())
 
 
 def test_fields_of_view_that_do_not_meet_are_refused(head):

@@ -10,6 +10,7 @@ from leanseg.learning.registration.similarity import (
     LNCC_WINDOW,
     MEASURES,
     MI_BINS,
+    above_chance,
     box_mean,
     lncc,
     mind,
@@ -110,3 +111,26 @@ def test_a_box_mean_is_its_definition(blobs):
     volume = torch.tensor(blobs((4, 5, 6)))[None].double()
     expected = torch.nn.functional.avg_pool3d(volume[None], 3, 1, 1)[0]
     assert torch.allclose(box_mean(volume, 3), expected)
+
+
+@pytest.mark.parametrize("measure", [mind, mutual_information])
+def test_chance_is_the_mean_over_displacements_by_a_third(pair, measure):
+    fixed, moving = pair
+    weights = torch.rand(fixed.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+    def displaced(by):
+        rolled = (torch.from_numpy(np.roll(each.numpy(), by, (1, 2, 3))) for each in (moving, weights))
+        return float(measure(fixed, *rolled))
+
+    chance = np.mean([displaced(by) for by in itertools.product((-3, 0, 3), repeat=3) if any(by)])  # of 9, 8, 10 voxels
+    expected = (displaced((0, 0, 0)) - chance) / (1 - chance)
+    assert above_chance(measure, fixed, moving, weights) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("measure", [mind, mutual_information])
+def test_above_chance_is_0_for_what_has_nothing_in_common_and_high_for_a_scan_and_itself(blobs, measure):
+    first, second = (torch.from_numpy(blobs((20, 22, 18), seed))[None] for seed in (0, 1))
+    first, second = ((each - each.min()) / (each.max() - each.min()) for each in (first, second))
+    known = torch.ones_like(first)
+    assert above_chance(measure, first, first, known) > 0.6
+    assert abs(above_chance(measure, first, second, known)) < 0.05

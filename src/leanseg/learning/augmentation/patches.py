@@ -32,7 +32,7 @@ _SEEDS = 2**32  # MONAI seeds numpy's legacy generator, which takes 32 bits
 class PatchAugmentation:
     """Turn a region (C, D, H, W) and its labels (D, H, W) into a patch of a fixed size.
 
-    The region must be at least `context` large, with the patch in its middle.
+    The region must be as large as `region_for` says, with the patch in its middle.
     The same seed gives the same patch, whatever was drawn before: that is what makes training resumable.
     mirrored: for axes that run from left to right, index by index what a label becomes when they are flipped.
     """
@@ -42,8 +42,18 @@ class PatchAugmentation:
     ) -> None:
         self.patch = patch
         self.context = _context(settings, patch)
-        self._transforms = _compose(settings, patch, mirrored or {})
+        self._turning, *others = _steps(settings, patch, mirrored or {})
+        self._transforms = Compose([self._turning, *others])
         set_track_meta(False)  # patches carry no geometry; tracking it would cost half of the time
+
+    def region_for(self, seed: int) -> tuple[int, int, int]:
+        """Return the size of the region that the patch of this seed is made from: `context`, or no more than the patch.
+
+        Most of a patch's time goes into reading and interpolating its surroundings; only rotation and scaling see them.
+        """
+        self._transforms.set_random_state(seed % _SEEDS)
+        turned = self._turning.R.rand() < self._turning.prob  # the first that RandAffined draws
+        return self.context if turned else self.patch
 
     def __call__(
         self, image: Tensor, labels: Tensor, seed: int, tissues: Tissues | None = None
@@ -76,24 +86,27 @@ def _growth(settings: Augmentation) -> float:
     return settings.scaling if settings.scaling_most is None else settings.scaling_most - 1
 
 
-def _compose(settings: Augmentation, patch: tuple[int, int, int], mirrored: Mapping[int, Sequence[int]]) -> Compose:
+def _steps(
+    settings: Augmentation, patch: tuple[int, int, int], mirrored: Mapping[int, Sequence[int]]
+) -> tuple[RandAffined, *tuple[Callable[..., Any], ...]]:
+    """Return rotation and scaling, and what comes after it."""
     image, pair = ["image"], ["image", "labels"]
     turn = math.radians(settings.rotation_degrees)
 
     def chance(name: IntensityChange) -> float:
         return settings.intensity_probabilities.get(name, settings.intensity_probability)
 
+    turning = RandAffined(
+        pair,
+        prob=settings.affine_probability,
+        rotate_range=[turn if axis in settings.rotation_axes else 0.0 for axis in range(3)],
+        scale_range=[(-settings.scaling, _growth(settings))] * 3,
+        spatial_size=patch,
+        mode=["bilinear", "nearest"],
+        padding_mode="zeros",
+        cache_grid=True,
+    )
     steps: list[Callable[..., Any]] = [
-        RandAffined(
-            pair,
-            prob=settings.affine_probability,
-            rotate_range=[turn if axis in settings.rotation_axes else 0.0 for axis in range(3)],
-            scale_range=[(-settings.scaling, _growth(settings))] * 3,
-            spatial_size=patch,
-            mode=["bilinear", "nearest"],
-            padding_mode="zeros",
-            cache_grid=True,
-        ),
         *(
             Mirror(axis, mirrored[axis]) if axis in mirrored else RandFlipd(pair, prob=0.5, spatial_axis=axis)
             for axis in settings.flip_axes
@@ -107,4 +120,4 @@ def _compose(settings: Augmentation, patch: tuple[int, int, int], mirrored: Mapp
     if settings.smoothing_sd > 0:
         sigma = (min(0.25, settings.smoothing_sd / 2), settings.smoothing_sd)
         steps.append(RandGaussianSmoothd(image, sigma, sigma, sigma, prob=chance("smoothing")))
-    return Compose(steps)
+    return turning, *steps

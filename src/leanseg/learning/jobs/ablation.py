@@ -35,6 +35,7 @@ from leanseg.learning.jobs.training import (
     refuse_other_data,
 )
 from leanseg.learning.jobs.training_run import Outcome
+from leanseg.learning.jobs.unlabelled import refuse_other_unlabelled
 from leanseg.plans import Plan, read_plan, write_plan
 from leanseg.progress import Progress
 from leanseg.storage import write_text
@@ -107,19 +108,22 @@ def ablate(
     *,
     fold: int = 0,
     splits: Path | None = None,
+    unlabelled: Path | None = None,
     overwrite: bool = False,
     progress: Progress,
 ) -> Ablation:
     """Train every one of `runs` on fold `fold` of `dataset`, each within `limits`, into the folder `out`.
 
-    Splits are chosen as for a single run. What is refused before anything is trained (InputError, BudgetError) leaves
-    no trace, nor does it where not one setting can be trained. Whatever ends the work later leaves what can be resumed.
+    Splits are chosen as for a single run. unlabelled: see `training.start`. What is refused before anything is trained
+    (InputError, BudgetError) leaves no trace, nor does it where not one setting can be trained. Whatever ends the work
+    later leaves what can be resumed.
     """
     limits.clock()
     folder = AblationFolder(out)
     folder.refuse_if_used(overwrite=overwrite)
     for run in runs:
         refuse_other_data(run.plan, dataset)
+        refuse_other_unlabelled(run.plan, named=unlabelled is not None)
         refuse_impossible(run.plan)
     device = resolve_device(limits.device)
     chosen = choose_splits(dataset, splits, FOLDS)
@@ -132,6 +136,7 @@ def ablate(
         minutes=limits.minutes,
         steps=limits.steps,
         device=device,
+        unlabelled=str(unlabelled.resolve()) if unlabelled else None,
         state="running",
         runs=tuple(_recorded(run) for run in runs),
     )
@@ -296,6 +301,7 @@ def _trained(
             limits,
             fold=record.fold,
             splits=folder.splits,
+            unlabelled=Path(record.unlabelled) if record.unlabelled else None,
             begun=folder.settle,
             progress=progress,
         )

@@ -52,6 +52,7 @@ class AblationRecord(BaseModel):
     minutes: float | None
     steps: int | None
     device: str
+    unlabelled: str | None = None
     state: State
     runs: tuple[SettingRecord, ...]
     results: dict[str, Any] | None = None

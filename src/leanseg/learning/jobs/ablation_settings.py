@@ -16,7 +16,7 @@ from leanseg.errors import InputError
 from leanseg.learning import networks
 from leanseg.learning.costing import Calibration, calibrate
 from leanseg.learning.planning import DEFAULT_NETWORK, make_plan
-from leanseg.plans import Budget, Plan, Sparsity, read_sparsity
+from leanseg.plans import Budget, Plan, RandomContrast, Sparsity, read_sparsity
 from leanseg.progress import Progress
 
 NETWORK, SPARSITY, DENSITY = "network", "sparsity", "density"
@@ -80,6 +80,15 @@ class Setting:
     sparsity: Sparsity | None
 
 
+@dataclass(frozen=True)
+class PatchChanges:
+    """How the training patches of all settings are changed. unlabelled: number of scans whose shapes they take."""
+
+    elastic: bool = False
+    unlabelled: int = 0
+    contrast: RandomContrast | None = None
+
+
 def settings_of(
     vary: Mapping[str, Sequence[JsonValue]],
     *,
@@ -128,8 +137,9 @@ def plan_settings(
     settings: Sequence[Setting],
     device: Literal["cpu", "cuda"],
     progress: Progress,
+    changes: PatchChanges = PatchChanges(),
 ) -> list[Plan]:
-    """Return a plan for each setting. Raises InputError and BudgetError.
+    """Return a plan for each setting; `changes` are the same for all. Raises InputError and BudgetError.
 
     The machine is measured once for each network: measured anew, two settings that differ in nothing that matters
     might get patches of different sizes.
@@ -149,6 +159,9 @@ def plan_settings(
                 network=setting.network,
                 options=options,
                 sparsity=setting.sparsity,
+                elastic=changes.elastic,
+                unlabelled=changes.unlabelled,
+                contrast=changes.contrast,
                 calibration=measured[setting.network],
             )
         )

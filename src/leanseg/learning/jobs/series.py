@@ -39,7 +39,9 @@ def carry_on(
         return None
     if run.record.is_file():
         progress.note(f"{title}: goes on")
-        outcome = resume(dataset, run.root, limits, cache=run.cache, progress=progress)
+        outcome = resume(
+            dataset, run.root, limits, judged_by_others=judged_by_others, cache=run.cache, progress=progress
+        )
         begun()
         return outcome
     progress.note(f"{title}: begins")

@@ -181,10 +181,19 @@ def start(
         return _carry_out(run)
 
 
-def resume(dataset: Dataset, out: Path, limits: Limits, *, cache: Path | None = None, progress: Progress) -> Outcome:
+def resume(
+    dataset: Dataset,
+    out: Path,
+    limits: Limits,
+    *,
+    judged_by_others: Sequence[str] = (),
+    cache: Path | None = None,
+    progress: Progress,
+) -> Outcome:
     """Go on with the run in `out`, with its own plan and fold, and its own limits unless `limits` names others.
 
-    The device is that of the run, or whatever is there when it is not: then precision is measured anew.
+    judged_by_others, cache: see `start`. The device is that of the run, or whatever is there when it is not: then
+    precision is measured anew.
     """
     folder = RunFolder(out, cache)
     record = folder.read()
@@ -205,7 +214,17 @@ def resume(dataset: Dataset, out: Path, limits: Limits, *, cache: Path | None = 
     part = _fold(splits, record.fold)
     scans = find_cases([Path(record.unlabelled)]) if record.unlabelled else ()
     with held(folder.root):
-        run = TrainingRun(dataset, plan, part, folder, record, clock, progress, unlabelled=scans, kept_away=splits.test)
+        run = TrainingRun(
+            dataset,
+            plan,
+            part,
+            folder,
+            record,
+            clock,
+            progress,
+            unlabelled=scans,
+            kept_away=(*splits.test, *judged_by_others),
+        )
         run.prepare()
         folder.write(record)
         return _carry_out(run)

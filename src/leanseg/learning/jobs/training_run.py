@@ -162,7 +162,7 @@ class TrainingRun:
     def stop(self, fitted: Fitted) -> Outcome:
         """Leave an interrupted run with a package of the best weights so far."""
         exported = self._export(fitted)
-        exported.write(self.folder.package, self._facts(fitted), {"validation": "none, training was interrupted"})
+        exported.write(self.folder.package, self._facts(fitted), {})  # nothing was judged
         results = {"steps": fitted.steps, **self._about_patches(fitted)}
         record = self.record.model_copy(update={"state": "interrupted", "results": results})
         self.folder.write(record)

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from leanseg.errors import InputError
 from leanseg.learning.training.cache import CachedCase, CachedScan
-from leanseg.learning.training.clock import Clock, WallClock
+from leanseg.learning.training.clock import Clock, WallClock, told
 from leanseg.learning.training.deformations import Deformations, ReadyFlows
 from leanseg.learning.training.flows import FlowStore, Outcome
 from leanseg.learning.training.pairs import in_rounds, partners
@@ -64,7 +65,7 @@ class NoPairsError(InputError):
 
     def __init__(self) -> None:
         super().__init__(
-            what="the unlabelled scans are none but the labelled one itself",
+            what="every unlabelled scan holds the same as the only labelled case",
             why="a scan that is registered to itself keeps its shape",
             fix="name a folder of other scans with --unlabelled",
         )
@@ -138,9 +139,10 @@ class UnlabelledScans:
         self._table = table
         self._store = FlowStore(folder, mix.disk)
         self._register, registration = own_registration(device)
+        different = _different(scans, progress)
         decisive = f"{registration} {plan.preprocessing.model_dump_json()} intensities={mix.intensities}"
         self._of_each = [
-            partners(case.scan, scans, number=mix.partners, seed=plan.training.seed, registration=decisive)
+            partners(case.scan, different, number=mix.partners, seed=plan.training.seed, registration=decisive)
             if case.scan
             else []
             for case in cases
@@ -150,6 +152,10 @@ class UnlabelledScans:
         labelled = {case.scan.content for case in cases if case.scan}
         if same := [scan.name for scan in scans if scan.content in labelled]:
             progress.note(f"Unlabelled scans that are training cases, too: {_listed(same)}. They lend their shapes.")
+        if len(different) < mix.partners:
+            progress.note(_too_few(len(different), mix.partners))
+        if alone := [case.name for case, pairs in zip(cases, self._of_each, strict=True) if not pairs]:
+            progress.note(f"Labelled cases to which no other scan lends its shape: {_listed(alone)}")
 
     def register_ahead(self, clock: Clock) -> None:
         """Register all pairs; with a clock that counts time as many as a tenth of it allows, and the others later.
@@ -162,9 +168,13 @@ class UnlabelledScans:
         self._store.clear_remains()
         until = time.monotonic() + _AHEAD_SHARE * clock.seconds if isinstance(clock, WallClock) else None
         outcomes: list[Outcome] = []
-        found = register_pairs(self._pairs, self._store, self._register, intensities=self._mix.intensities)
-        for outcome in self._progress.track(found, "Registering", total=len(self._pairs)):
+        before = len(self._outcomes())  # of a run that was interrupted
+        self._show(0, math.nan)
+        for outcome in register_pairs(self._pairs, self._store, self._register, intensities=self._mix.intensities):
             outcomes.append(outcome)
+            seconds = math.fsum(each.seconds for each in outcomes) / len(outcomes)
+            left = seconds * (len(self._pairs) - max(len(outcomes), before))
+            self._show(len(outcomes), left if until is None else min(left, max(0.0, until - time.monotonic())))
             if len(outcomes) == _HOPELESS and all(each.refused for each in outcomes):
                 break
             if until is not None and time.monotonic() > until and len(outcomes) >= _FEWEST_TRIED:
@@ -177,6 +187,12 @@ class UnlabelledScans:
         if 2 * refused > len(outcomes):
             raise UnlikeScansError(outcomes)
         self._tell(outcomes, later="; the others follow while training" if self._growing else "")
+
+    def _show(self, done: int, left: float) -> None:
+        """Tell how many pairs are registered, and how long those that are registered before training will take."""
+        total = len(self._pairs)
+        time_left = {"left": told(left)} if math.isfinite(left) else {}
+        self._progress.status("Registering", done / total, {"pairs": f"{done} of {total}", **time_left})
 
     def deformations(self) -> Deformations:
         """Return what draws a deformation for each patch."""
@@ -246,6 +262,26 @@ class UnlabelledScans:
             folding = "" if each.folding is None else each.folding
             table.writerow([each.labelled, each.unlabelled, before, after, folding, each.seconds, each.refused or ""])
         write_text(self._table, text.getvalue())
+
+
+def _different(scans: Sequence[CachedScan], progress: Progress) -> list[CachedScan]:
+    """Return `scans` without those that hold the same as an earlier one, whatever their files are called; tell them."""
+    first: dict[str, CachedScan] = {}
+    copies = [
+        f"{scan.name} (as {first[scan.content].name})"
+        for scan in scans
+        if first.setdefault(scan.content, scan) is not scan
+    ]
+    if copies:
+        progress.note(f"Unlabelled scans that hold the same as another one, and are left out: {_listed(copies)}")
+    return list(first.values())
+
+
+def _too_few(scans: int, partners: int) -> str:
+    """Return what there is to say of fewer different scans than each labelled case should have partners."""
+    if scans == 1:
+        return "Only 1 unlabelled scan: every registered patch takes its shape, which is little variety"
+    return f"Only {scans} different unlabelled scans: each labelled case gets all of them, not {partners}"
 
 
 def _mostly_refused(all_of: Sequence[str], refused: Sequence[str]) -> list[str]:

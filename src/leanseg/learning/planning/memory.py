@@ -16,7 +16,8 @@ class Memory:
     """Memory of one data set, network, budget and machine; all results are in bytes.
 
     voxels: of the largest scan, in its own grid or the plan's, whichever are more. decoded: bytes of all cases
-    preprocessed, which training keeps in memory if that is at most a quarter of what it may take.
+    preprocessed, which training keeps in memory if that is at most a quarter of what it may take. registering: bytes of
+    a process that registers scans meanwhile.
     """
 
     costs: NetworkCosts
@@ -26,6 +27,7 @@ class Memory:
     outputs: int
     voxels: int
     decoded: int
+    registering: int = 0
 
     @property
     def ram_limit(self) -> int:
@@ -62,7 +64,7 @@ class Memory:
         on_cpu = self.calibration.device == "cpu"
         training = training_ram(self.costs, patch if on_cpu else (0, 0, 0), batch, self.channels)
         judging = judging_ram(self.costs, tile, self.voxels, self.channels, self.outputs)
-        return training + judging + (0 if on_cpu else _CUDA_LIBRARIES)
+        return training + judging + self.registering + (0 if on_cpu else _CUDA_LIBRARIES)
 
     def vram(self, patch: Size, batch: int, tile: Size) -> int:
         """Return the peak of GPU memory, which training or the validation between its steps takes; 0 without a GPU."""

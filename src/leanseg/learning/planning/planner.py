@@ -17,6 +17,7 @@ from leanseg.learning.planning.memory import Memory
 from leanseg.learning.planning.steps import choose_steps
 from leanseg.learning.planning.targets import choose_mirror, explain_targets
 from leanseg.learning.planning.tiles import choose_tile
+from leanseg.learning.registration.memory import registration_ram
 from leanseg.plans import (
     Augmentation,
     Budget,
@@ -93,7 +94,9 @@ def make_plan(
     about_contrast = explain_contrast(contrast, [scheme for scheme, _ in normalisation], fingerprint)
     voxels = max(math.prod(size) for size in (*grid.sizes, *(case.shape for case in fingerprint.cases)))
     decoded = decoded_bytes(grid.sizes, channels, len(data.labels) + (data.ignore is not None))
-    memory = Memory(costs, budget, calibration, channels, outputs, voxels, decoded)
+    # Where steps are counted all pairs are registered before training, which takes more.
+    registering = registration_ram(voxels) if unlabelled and budget.minutes is not None else 0
+    memory = Memory(costs, budget, calibration, channels, outputs, voxels, decoded, registering)
     steps = choose_steps(grid.sizes, divisor, memory)
     flip_axes, about_mirror = choose_mirror(data, grid.orientation)
     bent, registered, about_bending = choose_deformations(grid, elastic=elastic, unlabelled=unlabelled)
@@ -144,7 +147,8 @@ def make_plan(
 
 def _about_memory(memory: Memory, ram: int) -> str:
     cases = f", all cases decoded ({memory.cached / 1e9:.2g} GB) included" if memory.cached else ""
-    return f"Training takes about {ram / 1e9:.2g} of {memory.ram_limit / 1e9:.2g} GB of RAM{cases}."
+    scans = f", registration ({memory.registering / 1e9:.2g} GB) included" if memory.registering else ""
+    return f"Training takes about {ram / 1e9:.2g} of {memory.ram_limit / 1e9:.2g} GB of RAM{cases}{scans}."
 
 
 def _about_engine(name: str, engine: EngineName) -> list[str]:

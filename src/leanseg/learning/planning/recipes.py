@@ -22,6 +22,7 @@ from leanseg.learning.planning.memory import Memory
 from leanseg.learning.planning.steps import TRAINING_SHARE
 from leanseg.learning.planning.targets import explain_targets
 from leanseg.learning.planning.tiles import PredictionTimeError, computed_voxels
+from leanseg.learning.registration.memory import registration_ram
 from leanseg.plans import Budget, Data, Estimates, Network, Normalisation, Plan, Preprocessing, show_bytes
 from leanseg.plans.recipe import Override, Recipe
 
@@ -65,7 +66,9 @@ def make_recipe_plan(
     sizes = sizes_in(fingerprint, grid.orientation, grid.spacing, grid.crop_to_content)
     voxels = max(math.prod(size) for size in (*sizes, *(case.shape for case in fingerprint.cases)))
     decoded = decoded_bytes(sizes, channels, len(plan.data.labels) + (plan.data.ignore is not None))
-    memory = Memory(costs, budget, calibration, channels, outputs, voxels, decoded)
+    meanwhile = plan.training.augmentation.registration is not None and budget.minutes is not None
+    registering = registration_ram(voxels) if meanwhile else 0
+    memory = Memory(costs, budget, calibration, channels, outputs, voxels, decoded, registering)
     _refuse_what_does_not_fit(recipe, plan, memory)
     seconds = _seconds_per_case(plan, sizes, calibration)
     if budget.seconds_per_case is not None and seconds > budget.seconds_per_case:

@@ -5,6 +5,7 @@ from leanseg.learning.registration.errors import (
     FoldingError,
     NoOverlapError,
     NothingToAlignError,
+    OtherFieldOfViewError,
     SimilarityTooLowError,
 )
 from leanseg.learning.registration.registration import register
@@ -16,6 +17,7 @@ __all__ = [
     "FoldingError",
     "NoOverlapError",
     "NothingToAlignError",
+    "OtherFieldOfViewError",
     "Settings",
     "Similarity",
     "SimilarityTooLowError",

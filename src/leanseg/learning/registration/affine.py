@@ -25,7 +25,7 @@ from leanseg.learning.registration.pyramid import (
     transformed,
     triple,
 )
-from leanseg.learning.registration.similarity import mutual_information
+from leanseg.learning.registration.similarity import above_chance, mutual_information
 from leanseg.learning.registration.starts import most_shared
 from leanseg.progress import Progress
 
@@ -76,6 +76,14 @@ class AffineSearch:
         for level in progress.track((coarse, fine), "Stretching"):
             motion = self._climb(level, start, motion, rigid=False)
         return np.asarray(self._matrix(start, motion).detach().cpu().numpy(), np.float64)
+
+    def above_chance(self, matrix: Matrix) -> float:
+        """Return the mutual information under `matrix` from chance, 0, to complete agreement, 1: see `above_chance`."""
+        level = self._level(_NODES[0], matrix)
+        with torch.no_grad():
+            points = transformed(level.points, torch.from_numpy(matrix).to(level.points))
+            seen = sample_scan(level.moving, points)
+            return above_chance(mutual_information, level.fixed, seen[:1], seen[1:])
 
     def _level(self, nodes: int, start: Matrix) -> _Level:
         shape = triple(self._fixed.shape)

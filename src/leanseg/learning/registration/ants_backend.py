@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from leanseg.errors import InputError
-from leanseg.learning.registration.belief import refuse_unbelievable
+from leanseg.learning.registration.affine import AffineSearch
+from leanseg.learning.registration.belief import refuse_folded, refuse_other_view, refuse_unlike
 from leanseg.learning.registration.deformation import jacobian_determinant, lattice
 from leanseg.learning.registration.pyramid import intensities, transformed
 from leanseg.learning.registration.scan import Found, Matrix, PointMap, Scan
@@ -25,6 +26,7 @@ from leanseg.learning.registration.warping import MatrixMap, warp_scan
 from leanseg.progress import Progress
 
 _METRICS = {Similarity.LNCC: "CC", Similarity.MI: "mattes"}  # SyN's names for them
+_FITTED = 20  # voxels along each axis, to which an affine is fitted
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -71,8 +73,9 @@ class AntsBackend:
     def fit(self, moving: Scan, fixed: Scan, initial: Matrix, progress: Progress) -> Found:
         """Return where the voxels of `fixed` lie in `moving`; ANTs is given the moving scan as `initial` places it.
 
-        Raises AntsMissingError, SimilarityTooLowError and FoldingError.
+        Raises AntsMissingError, OtherFieldOfViewError, SimilarityTooLowError and FoldingError.
         """
+        refuse_other_view(moving.shape, fixed.shape, moving.spacing, fixed.spacing)
         ants = _ants()
         placed = Scan(moving.array, fixed.affine @ np.linalg.inv(initial))
         progress.note("ANTs is registering: it tells nothing before it is done")
@@ -82,7 +85,8 @@ class AntsBackend:
         found = _Map(coordinates, _folding(coordinates, initial), (0.0, 0.0))
         before = _agreement(moving, fixed, MatrixMap(initial, fixed.shape))
         after = _agreement(moving, fixed, found)
-        refuse_unbelievable(after, found.folding)
+        refuse_unlike(_above_chance(moving, fixed, coordinates))
+        refuse_folded(found.folding)
         return Found(_Map(coordinates, found.folding, (before, after)), self._similarity)
 
 
@@ -92,6 +96,17 @@ def _agreement(moving: Scan, fixed: Scan, found: PointMap) -> float:
     known = ((points >= -0.5) & (points <= np.array(moving.shape).reshape(3, 1, 1, 1) - 0.5)).all(0)
     views = (torch.from_numpy(each)[None] for each in (intensities(fixed.array), warped, known.astype(np.float32)))
     return float(mind(*views))
+
+
+def _above_chance(moving: Scan, fixed: Scan, coordinates: NDArray[np.float32]) -> float:
+    """Return what `belief` judges, under the affine that comes closest to where the voxels of `fixed` were found."""
+    every = tuple(slice(None, None, max(1, size // _FITTED)) for size in fixed.shape)
+    places = np.indices(fixed.shape)[(slice(None), *every)].reshape(3, -1)
+    found = coordinates[(slice(None), *every)].reshape(3, -1).astype(np.float64)
+    affine = np.eye(4)
+    affine[:3] = np.linalg.lstsq(np.vstack([places, np.ones_like(places[:1])]).T, found.T, rcond=None)[0].T
+    alike = intensities(fixed.array), intensities(moving.array)
+    return AffineSearch(*alike, fixed.spacing, torch.device("cpu")).above_chance(affine)
 
 
 def _ants() -> ModuleType:

@@ -28,14 +28,28 @@ class NoOverlapError(InputError):
         )
 
 
-class SimilarityTooLowError(InputError):
-    """After the registration the scans are still not alike."""
+class OtherFieldOfViewError(InputError):
+    """One of two scans shows far more of the body than the other."""
 
-    def __init__(self, similarity: float, least: float) -> None:
+    def __init__(self, moving: float, fixed: float, most: float) -> None:
         super().__init__(
-            what=f"the scans do not match: after registration their similarity is {similarity:.3f}, below {least:g}",
+            what=f"the fields of view do not match: {moving:,.2f} ml of the moving scan, {fixed:,.2f} ml of the fixed "
+            f"one, more than {most:g} times apart",
+            why="something that looks like a small scan is found in nearly any large one",
+            fix="name scans of about the same part of the body, or cut the larger one down to it before",
+        )
+
+
+class SimilarityTooLowError(InputError):
+    """The scans are hardly more alike where the affine lays them than where chance would."""
+
+    def __init__(self, above_chance: float, least: float) -> None:
+        super().__init__(
+            what=f"the scans do not match: from chance (0) to complete agreement (1) they come to {above_chance:.3f}, "
+            f"below {least:g}",
             why="so little is usual between different organs; a map between them would mean nothing",
-            fix="check that both scans show the same part of the body; of another contrast, try --similarity mind",
+            fix="check that both scans show the same part of the body; if only the positions in their headers are "
+            "wrong, add --start centres",
         )
 
 

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from leanseg.learning.registration.affine import AffineSearch
-from leanseg.learning.registration.belief import refuse_unbelievable
+from leanseg.learning.registration.belief import refuse_folded, refuse_other_view, refuse_unlike
 from leanseg.learning.registration.deformation import Deformation, exponential, folded_share
 from leanseg.learning.registration.errors import NoOverlapError, NothingToAlignError
 from leanseg.learning.registration.pyramid import Spacing, intensities, triple
@@ -36,8 +36,10 @@ def register(
     """Find where the points of `fixed` lie in `moving`; both are (D, H, W) in any unit, spacings in mm.
 
     initial: 4x4, from fixed voxels to moving ones, as the headers have it. None: nothing is known of how the two lie,
-    but neither is a mirror image. The result's similarity is the agreement of `belief`, whatever was maximised.
-    Raises NothingToAlignError, NoOverlapError, SimilarityTooLowError and FoldingError, all InputErrors.
+    but neither is a mirror image. The result's similarity is the agreement of self-similarities (MIND), whatever was
+    maximised.
+    Raises NothingToAlignError, OtherFieldOfViewError, NoOverlapError, SimilarityTooLowError and FoldingError, all
+    InputErrors.
     """
     spacings = moving_spacing, fixed_spacing
     return register_by(moving, fixed, spacings, initial, settings or Settings(), progress or Progress())[0]
@@ -55,12 +57,15 @@ def register_by(
     moving_spacing, fixed_spacing = spacings
     _check(moving, "moving")
     _check(fixed, "fixed")
+    refuse_other_view(moving.shape, fixed.shape, *spacings)
     if initial is not None:
         _check_overlap(fixed, moving, initial)
     alike = intensities(fixed), intensities(moving)
     starts = starting_matrices(*alike, (fixed_spacing, moving_spacing), initial)
-    affine = AffineSearch(*alike, fixed_spacing, torch.device(settings.device)).find(starts, progress)
+    turning = AffineSearch(*alike, fixed_spacing, torch.device(settings.device))
+    affine = turning.find(starts, progress)
     _check_overlap(fixed, moving, affine)
+    refuse_unlike(turning.above_chance(affine))
     search = VelocitySearch(*alike, fixed_spacing, affine, settings)
     maximised = _chosen(search, settings.similarity)
     velocity = search.find(MEASURES[maximised], progress)
@@ -69,7 +74,7 @@ def register_by(
     shape = triple(fixed.shape)
     distance = torch.tensor(fixed_spacing, device=velocity.device).view(3, 1, 1, 1) * search.step
     folding = folded_share(exponential(velocity / distance), search.step, shape)
-    refuse_unbelievable(after, folding)
+    refuse_folded(folding)
     found = Deformation(
         velocity=velocity.cpu().numpy(),
         step=search.step,

@@ -51,7 +51,7 @@ class PointMap(Protocol):
 
     @property
     def similarity(self) -> tuple[float, float]:
-        """The agreement of `belief` before and after."""
+        """The agreement of self-similarities before and after."""
         ...
 
     def full_coordinates(self, slices: slice) -> NDArray[np.float32]:

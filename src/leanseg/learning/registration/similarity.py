@@ -5,6 +5,7 @@ Sources: LNCC, Avants et al. (Medical Image Analysis 12, 2008), squared and over
 All take (1, D, H, W) tensors and weights (1, D, H, W), and lie between 0 and 1.
 """
 
+import itertools
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
@@ -58,6 +59,21 @@ def mind(fixed: Tensor, moving: Tensor, weights: Tensor) -> Tensor:
     """Return 1 - the mean absolute difference of the self-similarity of both scans; see `mind_descriptor`."""
     difference = (mind_descriptor(fixed) - mind_descriptor(moving)).abs().mean(0, keepdim=True)
     return 1 - (difference * weights).sum() / weights.sum().clamp_min(1)
+
+
+def above_chance(measure: Measure, fixed: Tensor, moving: Tensor, weights: Tensor) -> float:
+    """Return where `measure` lies between chance, 0, and complete agreement, 1; below chance it is negative.
+
+    Chance is what the same two scans reach where they do not belong: the mean over all 26 ways of displacing the moving
+    one, with its weights, by a third of the grid along some of the axes; what leaves at one side comes in at the other.
+    """
+    displaced = []
+    for ways in itertools.product((-1, 0, 1), repeat=3):
+        by = [round(way * size / 3) for way, size in zip(ways, fixed.shape[1:], strict=True)]
+        if any(ways):
+            displaced.append(float(measure(fixed, *(torch.roll(each, by, (1, 2, 3)) for each in (moving, weights)))))
+    chance = sum(displaced) / len(displaced)
+    return (float(measure(fixed, moving, weights)) - chance) / max(1 - chance, 1e-6)
 
 
 MEASURES: dict[Similarity, Measure] = {

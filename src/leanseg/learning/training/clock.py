@@ -6,6 +6,13 @@ Schedules read nothing but this number, so a run of 3 minutes and one of 3 days 
 import time
 from typing import Protocol
 
+_MINUTES_FROM = 120.0  # seconds from which on a time is told in minutes
+
+
+def told(seconds: float) -> str:
+    """Return a time as it stands beside a bar."""
+    return f"{seconds / 60:.0f} min" if seconds >= _MINUTES_FROM else f"{seconds:.0f} s"
+
 
 class Clock(Protocol):
     """Tells progress; remembers what a resumed run needs to go on where it was."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from leanseg.learning.training.clock import Clock
+from leanseg.learning.training.clock import Clock, told
 from leanseg.learning.training.curves import Curves
 from leanseg.learning.training.milestones import Milestones
 from leanseg.machine import rss_bytes
@@ -13,7 +13,6 @@ from leanseg.plans import show_bytes
 from leanseg.progress import Progress
 
 _SECONDS_BETWEEN = 0.5
-_MINUTES_FROM = 120.0  # seconds from which on the time left is told in minutes
 _SMOOTHING = 0.9  # of the loss shown: single batches jump
 
 
@@ -57,4 +56,4 @@ class Display(Callback):
         """Return how long training will go on, from how far it has come since it began (or was resumed)."""
         done = progress - self._began_at
         seconds = (1 - progress) * (time.monotonic() - self._began) / done if done > 0 else 0.0
-        return f"{seconds / 60:.0f} min" if seconds >= _MINUTES_FROM else f"{seconds:.0f} s"
+        return told(seconds)

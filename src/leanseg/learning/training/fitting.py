@@ -5,7 +5,6 @@ import logging
 import multiprocessing
 import signal
 import threading
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from leanseg.learning.training.sparsifying import Sparsifying
 from leanseg.learning.training.staging import Staging
 from leanseg.learning.training.stopping import Aborted, Stopping
 from leanseg.learning.training.validation import Validation
+from leanseg.learning.training.waiting import Waiting, waited_share
 from leanseg.machine import cores, keep_freed_memory
 from leanseg.plans import Plan
 from leanseg.progress import Progress
@@ -42,7 +42,7 @@ _MOST_WORKERS = 8
 
 @dataclass(frozen=True)
 class Fitted:
-    """How a training run ended. waited: share of the time of training for which it waited for patches."""
+    """How a training run ended. waited: share of the time of training, all parts of it, that it waited for patches."""
 
     steps: int
     interrupted: bool
@@ -98,9 +98,10 @@ def fit(
     stored: dict[str, Any] = torch.load(resume, weights_only=True, map_location="cpu") if resume else {}
     steps_done = int(stored.get("global_step", 0))
     halves_before = stored.get("stacking", {}).get("halves")
+    waited_before = waited_share(stored)
     del stored
     if resume and clock.progress(steps_done) >= 1:
-        return Fitted(steps_done, interrupted=False)  # only what comes after training is left to do
+        return Fitted(steps_done, interrupted=False, waited=waited_before)  # only what comes after training is left
     seed_everything(plan.training.seed, workers=True, verbose=False)
     _quieten()
     keep_freed_memory()
@@ -120,7 +121,26 @@ def fit(
             Sparsifying(sparse, clock, state.masks.with_stem(f"sparsity-copy{number}"), average)
             for number, (sparse, average) in enumerate(zip(stacking.sparse, stacking.averages, strict=False))
         ]
-    callbacks = [Averaging(), stopping, *staging, milestones, *sparsifying, display, LastCheckpoint(state.last)]
+    loader = patch_loader(
+        cases,
+        plan,
+        steps_done=steps_done,
+        workers=_workers(device),
+        pin=device == "cuda",
+        halves=module.stacking.divide(cases, halves_before) if module.stacking else None,
+        deformations=deformations,
+    )
+    waiting = Waiting(loader)
+    callbacks = [
+        Averaging(),
+        waiting,
+        stopping,
+        *staging,
+        milestones,
+        *sparsifying,
+        display,
+        LastCheckpoint(state.last),
+    ]
     trainer = Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,
@@ -136,23 +156,12 @@ def fit(
         deterministic="warn" if device == "cuda" and not isinstance(clock, WallClock) else None,
         benchmark=device == "cuda" and isinstance(clock, WallClock),
     )
-    loader = patch_loader(
-        cases,
-        plan,
-        steps_done=steps_done,
-        workers=_workers(device),
-        pin=device == "cuda",
-        halves=module.stacking.divide(cases, halves_before) if module.stacking else None,
-        deformations=deformations,
-    )
-    began = time.perf_counter()
     try:
         with _signals_restored():
             trainer.fit(module, loader, ckpt_path=resume, weights_only=True)
     except Aborted:
         raise KeyboardInterrupt from None
-    waited = loader.waited / (time.perf_counter() - began)
-    return Fitted(trainer.global_step, interrupted=stopping.interrupted, waited=waited)
+    return Fitted(trainer.global_step, interrupted=stopping.interrupted, waited=waiting.share)
 
 
 @contextlib.contextmanager

@@ -48,10 +48,11 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
         case = self._cases[place]
         drawn = self._deformations.draw(number, place, case)
         start = self._start(case, drawn, rng)
-        context = self._augmentation.context
-        corner = [at - (big - size) // 2 for at, big, size in zip(start, context, training.patch, strict=True)]
-        image, labels = bent_region(case, drawn, corner, context) if drawn else straight_region(case, corner, context)
-        image, labels = self._augmentation(image, labels, int(rng.integers(2**32)), self._tissues_of(place))
+        seed = int(rng.integers(2**32))
+        room = self._augmentation.region_for(seed)
+        corner = [at - (big - size) // 2 for at, big, size in zip(start, room, training.patch, strict=True)]
+        image, labels = bent_region(case, drawn, corner, room) if drawn else straight_region(case, corner, room)
+        image, labels = self._augmentation(image, labels, seed, self._tissues_of(place))
         return image.contiguous(), labels.long()
 
     def _tissues_of(self, place: int) -> Tissues | None:

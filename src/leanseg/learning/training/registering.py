@@ -5,7 +5,6 @@ leaves. It ends when training does, or dies.
 """
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from leanseg.errors import InputError, LeansegError
 from leanseg.learning.augmentation.histogram_matching import matched_intensities
+from leanseg.learning.registration.belief import refuse_other_view
 from leanseg.learning.registration.deformation import Deformation
 from leanseg.learning.training.cache import CachedScan
 from leanseg.learning.training.flows import FlowStore, Outcome
@@ -30,19 +30,6 @@ from leanseg.learning.training.pairs import Pair
 Register = Callable[..., Deformation]
 
 _PATIENCE = 10.0  # seconds that the background gets to end by itself
-_MOST_LARGER = 8.0  # times the volume of the other scan: a head with its neck is four times a brain without its skull
-
-
-class OtherFieldOfViewError(InputError):
-    """One of two scans shows far more of the body than the other."""
-
-    def __init__(self, labelled: float, unlabelled: float) -> None:
-        super().__init__(
-            what=f"the fields of view do not match: {labelled:,.2f} ml of the labelled scan, {unlabelled:,.2f} ml of "
-            "the unlabelled one",
-            why="something that looks like a small scan is found in nearly any large one",
-            fix="name scans of about the same part of the body with --unlabelled",
-        )
 
 
 def own_registration(device: str = "cpu") -> tuple[Register, str]:
@@ -74,7 +61,8 @@ def _registered(
 ) -> Outcome | None:
     began = time.monotonic()
     try:
-        _refuse_other_view(pair)
+        sizes = pair.labelled.image.shape[1:], pair.unlabelled.image.shape[1:]
+        refuse_other_view(*sizes, pair.labelled.spacing, pair.unlabelled.spacing)
         moving, fixed = pair.labelled.image[:], pair.unlabelled.image[:]
         found = register(
             moving[0],
@@ -87,15 +75,6 @@ def _registered(
         return store.refuse(pair, error, time.monotonic() - began)
     table = matched_intensities(moving, fixed) if intensities else None
     return store.write(pair, found, table, time.monotonic() - began, wanted)
-
-
-def _refuse_other_view(pair: Pair) -> None:
-    """Raise OtherFieldOfViewError before a pair is read that similarity cannot judge, and that would take minutes."""
-    labelled, unlabelled = (
-        math.prod(each.image.shape[1:]) * math.prod(each.spacing) / 1000 for each in (pair.labelled, pair.unlabelled)
-    )
-    if max(labelled, unlabelled) > _MOST_LARGER * min(labelled, unlabelled):
-        raise OtherFieldOfViewError(labelled, unlabelled)
 
 
 def _middle_on_middle(pair: Pair, moving: Sequence[int], fixed: Sequence[int]) -> NDArray[np.float64]:
