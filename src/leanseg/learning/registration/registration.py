@@ -17,8 +17,8 @@ from leanseg.progress import Progress
 
 _LEAST_CORRELATION = 0.6  # of intensities after the affine, from which on two scans count as of one contrast
 # Of agreement, for which the headers are given up. One person's spine in two contrasts lies where its headers say, and
-# the affine that agrees 0.01 to 0.03 better is off by half the spinal cord and more; two brains gain 0.08.
-_LEAST_GAIN = 0.03
+# the affine that agrees 0.03 better is off by half the spinal cord and more; two brains gain 0.08.
+_LEAST_GAIN = 0.05
 _LEAST_SHARED = 0.05  # of the smaller field of view
 _LEAST_VOXELS = 2  # along an axis
 

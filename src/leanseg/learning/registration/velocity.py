@@ -36,8 +36,8 @@ _MARGIN = 0.15  # of the fixed scan, around it, from which tissue may come in
 _STRIDE = 0.15  # distances of the velocity's nodes that a step of the optimiser goes at most
 _GAIN, _PATIENCE = 1e-4, 8  # a level ends when so many steps in a row bring no more
 _SMOOTHINGS = 2  # boxes of three nodes
-# Weight of the regulariser beside each measure. Self-similarity follows noise: with 0.05 it moves one person's T1w spine
-# by 3 mm, though it lies on the T2w; with 0.8 brains overlap no less than with 0.05.
+# Weight of the regulariser beside each measure. Self-similarity follows noise: with 0.05 it moves one person's spine by
+# 3 mm, though the T1w lies on the T2w; with 0.8 brains overlap no less than with 0.05.
 _SMOOTHNESS = {Similarity.LNCC: 0.05, Similarity.MI: 0.05, Similarity.MIND: 0.8}
 
 
@@ -73,7 +73,10 @@ class VelocitySearch:
         self._steps = (self.step, self.step, self.step)
 
     def find(self, similarity: Similarity, progress: Progress) -> Tensor:
-        """Return the velocity (3, d, h, w), mm, at every `step`-th voxel of the fixed scan; it maximises `similarity`."""
+        """Return the velocity (3, d, h, w), mm, at every `step`-th voxel of the fixed scan, by maximising `similarity`.
+
+        The weight of smoothness depends on what is maximised.
+        """
         velocity: Tensor | None = None
         previous: Factors = (1, 1, 1)
         for number, (times, steps) in enumerate(zip(_LEVELS, self._settings.steps, strict=True)):
