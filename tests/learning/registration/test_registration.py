@@ -54,6 +54,20 @@ def test_a_deformed_scan_is_laid_back(head):
     assert found.similarity[1] > found.similarity[0]
 
 
+def test_headers_that_are_right_are_kept(head):
+    """Of one scan in another contrast and with noise, whose mutual information is best somewhere else."""
+    noise = np.random.default_rng(5).standard_normal((2, *head.shape)).astype(np.float32)
+    moving, fixed = head.max() - head + 0.6 * noise[0], head + 0.6 * noise[1]
+    assert np.array_equal(registered(moving, fixed, initial=np.eye(4)).affine, np.eye(4))
+
+
+def test_headers_that_are_wrong_are_given_up(head):
+    wrong = np.eye(4)
+    wrong[:3, 3] = 4, -3, 3
+    found = registered(head, head, initial=wrong)
+    assert np.abs(found.affine[:3, 3]).max() < 1.5
+
+
 def test_the_order_of_axes_is_found_without_headers(head):
     """Turned by a quarter, with thick slices along another axis and on a larger field of view."""
     moving = np.pad(head[:, ::-1].transpose(1, 0, 2), 2)  # (rows backwards, depth, columns): a quarter turn

@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from leanseg.learning.registration.pyramid import intensities
 from leanseg.learning.registration.settings import Settings
-from leanseg.learning.registration.similarity import MEASURES
+from leanseg.learning.registration.similarity import Similarity
 from leanseg.learning.registration.velocity import VelocitySearch
 from leanseg.progress import Progress
 
@@ -24,17 +24,17 @@ def pair(blobs):
     return intensities(fixed), intensities(moving)
 
 
-@pytest.mark.parametrize("measure", MEASURES)
-def test_every_measure_brings_a_deformed_scan_nearer(pair, measure):
+@pytest.mark.parametrize("similarity", [Similarity.LNCC, Similarity.MI, Similarity.MIND])
+def test_every_measure_brings_a_deformed_scan_nearer(pair, similarity):
     search = VelocitySearch(*pair, (1.0, 1.0, 1.0), np.eye(4), QUICK)
-    velocity = search.find(MEASURES[measure], Progress())
+    velocity = search.find(similarity, Progress())
     assert search.agreement(velocity) > search.agreement() + 0.01
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (5.0, 1.0, 0.5)])
 def test_the_velocity_lives_at_every_step_th_voxel(pair, spacing):
     search = VelocitySearch(*pair, spacing, np.eye(4), QUICK)
-    velocity = search.find(MEASURES["lncc"], Progress())
+    velocity = search.find(Similarity.LNCC, Progress())
     assert velocity.shape[1:] == tuple(-(-size // search.step) for size in SHAPE)
     assert search.step == 2
 
@@ -54,10 +54,10 @@ def test_the_correlation_has_the_sign_of_the_contrast(pair, factor, expected):
 def test_a_field_smoother_than_asked_for_costs_similarity(pair):
     def likeness(smoothness):
         search = VelocitySearch(*pair, (1.0, 1.0, 1.0), np.eye(4), Settings(steps=(15, 15, 10), smoothness=smoothness))
-        velocity = search.find(MEASURES["lncc"], Progress())
+        velocity = search.find(Similarity.LNCC, Progress())
         return search.agreement(velocity), float(velocity.diff(dim=1).square().mean())
 
-    (free, rough), (held, smooth) = likeness(0.01), likeness(10.0)
+    (free, rough), (held, smooth) = likeness(0.2), likeness(200.0)
     assert free > held
     assert rough > smooth
 
@@ -70,6 +70,6 @@ def test_progress_tells_the_similarity(pair):
             shares.append(share)
             assert "similarity" in facts
 
-    VelocitySearch(*pair, (1.0, 1.0, 1.0), np.eye(4), QUICK).find(MEASURES["lncc"], Told())
+    VelocitySearch(*pair, (1.0, 1.0, 1.0), np.eye(4), QUICK).find(Similarity.LNCC, Told())
     assert shares == sorted(shares)
     assert 0 < max(shares) < 1

@@ -26,7 +26,7 @@ from leanseg.learning.registration.pyramid import (
     triple,
 )
 from leanseg.learning.registration.settings import Settings
-from leanseg.learning.registration.similarity import Measure, box_mean, mind
+from leanseg.learning.registration.similarity import MEASURES, Similarity, box_mean, mind
 from leanseg.progress import Progress
 
 _LEVELS = (4, 2, 1)  # times the finest distance
@@ -36,6 +36,9 @@ _MARGIN = 0.15  # of the fixed scan, around it, from which tissue may come in
 _STRIDE = 0.15  # distances of the velocity's nodes that a step of the optimiser goes at most
 _GAIN, _PATIENCE = 1e-4, 8  # a level ends when so many steps in a row bring no more
 _SMOOTHINGS = 2  # boxes of three nodes
+# Weight of the regulariser beside each measure. Self-similarity follows noise: with 0.05 it moves one person's spine by
+# 3 mm, though the T1w lies on the T2w; with 0.8 brains overlap no less than with 0.05.
+_SMOOTHNESS = {Similarity.LNCC: 0.05, Similarity.MI: 0.05, Similarity.MIND: 0.8}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +72,17 @@ class VelocitySearch:
         self.step = 2 * min(factors_at(self._distance, spacing, self._shape))
         self._steps = (self.step, self.step, self.step)
 
-    def find(self, measure: Measure, progress: Progress) -> Tensor:
-        """Return the velocity (3, d, h, w), mm, at every `step`-th voxel of the fixed scan."""
+    def find(self, similarity: Similarity, progress: Progress) -> Tensor:
+        """Return the velocity (3, d, h, w), mm, at every `step`-th voxel of the fixed scan, by maximising `similarity`.
+
+        The weight of smoothness depends on what is maximised.
+        """
         velocity: Tensor | None = None
         previous: Factors = (1, 1, 1)
         for number, (times, steps) in enumerate(zip(_LEVELS, self._settings.steps, strict=True)):
             level = self._level(times)
             start = self._on_nodes(velocity, previous, level.factors)
-            for done, (found, likeness) in enumerate(self._climb(level, start, measure, steps)):
+            for done, (found, likeness) in enumerate(self._climb(level, start, similarity, steps)):
                 velocity = found
                 share = (number + done / steps) / len(_LEVELS)
                 progress.status("Deforming", share, {"similarity": f"{likeness:.4f}"})
@@ -132,18 +138,21 @@ class VelocitySearch:
             return torch.cat([warped, torch.ones_like(warped)])
         return sample(level.moving, points)
 
-    def _climb(self, level: _Level, start: Tensor, measure: Measure, steps: int) -> Iterator[tuple[Tensor, float]]:
+    def _climb(
+        self, level: _Level, start: Tensor, similarity: Similarity, steps: int
+    ) -> Iterator[tuple[Tensor, float]]:
         distance = torch.tensor([f * mm for f, mm in zip(level.factors, self._spacing, strict=True)])
         distance = distance.to(self._device).view(3, 1, 1, 1)
         total = _smooth(torch.ones_like(start[:1]))
         change = torch.zeros_like(start, requires_grad=True)
         optimiser = torch.optim.Adam([change], lr=_STRIDE)
+        measure, smoothness = MEASURES[similarity], self._settings.smoothness * _SMOOTHNESS[similarity]
         lowest, waited = math.inf, 0
         for _ in range(steps):
             velocity = start + distance * _smooth(change) / total
             warped = self._seen(level, velocity)
             likeness = measure(level.fixed, warped[:1], warped[1:].detach())
-            loss = self._settings.smoothness * _roughness(velocity, distance) - likeness
+            loss = smoothness * _roughness(velocity, distance) - likeness
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
