@@ -102,6 +102,8 @@ def predict_cases(
     refuse_if_used(out, overwrite=overwrite)
     if engine is None or isinstance(engine, str):
         engine = open_engine(package, engine or package.plan.inference.engine, threads)
+    if remark := getattr(engine, "remark", ""):
+        progress.note(remark)
     predictor = Predictor(package.plan, engine)
     done, failed = [], []
     for case in progress.track(cases, "Predicting", len(cases)):
@@ -157,6 +159,7 @@ def _record(predictor: Predictor, package: Package, case: Case, stopwatch: Stopw
         "package": package.hash,
         "engine": predictor.engine.name,
         "precision": predictor.engine.precision,
+        **({"remark": remark} if (remark := getattr(predictor.engine, "remark", "")) else {}),
         "tile": list(predictor.plan.inference.tile),
         "seconds": {**seconds, "total": round(sum(stopwatch.seconds.values()), 4)},
         "peak_rss_bytes": peak_rss_bytes(),

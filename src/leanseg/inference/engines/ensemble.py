@@ -18,3 +18,4 @@ class Ensemble:
         first = self.openers[0]()  # what cannot be opened is said before any scan is read
         self.name = first.name
         self.precision = first.precision
+        self.remark = ""  # see `open_engine`
