@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from leanseg.api.segmentation import Segmentation
     from leanseg.api.stress import stress
     from leanseg.api.train import train
+    from leanseg.api.tune import tune
     from leanseg.datasets import CheckReport
     from leanseg.errors import BudgetError, InputError, LeansegError
     from leanseg.evaluation import Evaluation
     from leanseg.evaluation.runs import RunsReport
     from leanseg.evaluation.stress import StressTest
+    from leanseg.evaluation.tuning import Tuning
     from leanseg.inference import Summary
     from leanseg.learning import networks
     from leanseg.learning.jobs.ablation import Ablation
@@ -54,6 +56,7 @@ __all__ = [
     "Segmentation",
     "StressTest",
     "Summary",
+    "Tuning",
     "Volume",
     "__version__",
     "ablate",
@@ -68,6 +71,7 @@ __all__ = [
     "runs",
     "stress",
     "train",
+    "tune",
 ]
 
 __version__ = "0.1.0"
@@ -93,6 +97,7 @@ _LAZY = {
     "Segmentation": "leanseg.api.segmentation",
     "StressTest": "leanseg.evaluation.stress",
     "Summary": "leanseg.inference",
+    "Tuning": "leanseg.evaluation.tuning",
     "Volume": "leanseg.volumes",
     "ablate": "leanseg.api.ablate",
     "check": "leanseg.api.check",
@@ -106,6 +111,7 @@ _LAZY = {
     "runs": "leanseg.api.runs",
     "register": "leanseg.api.register",
     "train": "leanseg.api.train",
+    "tune": "leanseg.api.tune",
 }
 
 if not TYPE_CHECKING:  # a type checker knows the names from above, and should know no others

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
 
-from leanseg.api.choices import Device, EngineName
+from leanseg.api.choices import Device, EngineName, PrecisionName
 from leanseg.api.model import Model, chosen_engine, open_package, refuse_engine_options, refuse_second_engine
 from leanseg.api.paths import PathLike
 from leanseg.api.scans import Scan, scan_paths
@@ -22,6 +22,7 @@ def predict(
     out: None = None,
     *,
     engine: EngineName | Engine | None = None,
+    precision: PrecisionName | None = None,
     device: Device | None = None,
     nan: float | None = None,
     max_voxels: int | None = None,
@@ -37,6 +38,7 @@ def predict(
     out: PathLike,
     *,
     engine: EngineName | Engine | None = None,
+    precision: PrecisionName | None = None,
     device: Device | None = None,
     nan: float | None = None,
     max_voxels: int | None = None,
@@ -52,6 +54,7 @@ def predict(
     out: PathLike | None = None,
     *,
     engine: EngineName | Engine | None = None,
+    precision: PrecisionName | None = None,
     device: Device | None = None,
     nan: float | None = None,
     max_voxels: int | None = None,
@@ -68,17 +71,22 @@ def predict(
     Segmentation on the scan's own grid. With `out`, `scans` are files, folders of scans and data sets; <case>.nii.gz
     and <case>.json are written into the folder `out`, and the Summary says what became of each case.
 
-    engine: what computes the network, by name or an open one; default: as the plan says. device: where torch computes.
+    engine: what computes the network, by name or an open one; default: as the plan says. precision: as the
+    package was tuned by default, else fp32. device: where torch computes.
     nan: takes the place of NaN and infinite voxels, which are refused without it. max_voxels: refuse larger scans.
-    threads: cores for the engine, all by default. overwrite: replace the files of these cases in `out`.
+    threads: cores for the engine, as the package was tuned by default, else all. overwrite: replace the files of these cases in `out`.
     Raises InputErrors and BudgetErrors; torch is imported for engine="torch" only.
     """
     if isinstance(package, Model):
-        refuse_second_engine(engine, device, threads)
+        refuse_second_engine(engine, device, threads, precision)
     else:
-        refuse_engine_options(engine, device, threads)
+        refuse_engine_options(engine, device, threads, precision)
     if out is None:
-        model = package if isinstance(package, Model) else Model(package, engine=engine, device=device, threads=threads)
+        model = (
+            package
+            if isinstance(package, Model)
+            else Model(package, engine=engine, precision=precision, device=device, threads=threads)
+        )
         return model.predict(scans, nan=nan, max_voxels=max_voxels, progress=progress)
     cases = find_cases(scan_paths(scans))
     opened = package.package if isinstance(package, Model) else open_package(package)
@@ -86,7 +94,9 @@ def predict(
         opened,
         cases,
         Path(out),
-        engine=package.engine if isinstance(package, Model) else chosen_engine(opened, engine, device),
+        engine=package.engine
+        if isinstance(package, Model)
+        else chosen_engine(opened, engine, device, threads, precision),
         nan=nan,
         max_voxels=max_voxels,
         threads=threads,
