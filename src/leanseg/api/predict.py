@@ -11,6 +11,7 @@ from leanseg.api.scans import Scan, scan_paths
 from leanseg.api.segmentation import Segmentation
 from leanseg.datasets import find_cases
 from leanseg.inference import Engine, Summary, predict_cases
+from leanseg.inference.engines import Ensemble
 from leanseg.packages import Package
 from leanseg.progress import Progress
 
@@ -74,7 +75,8 @@ def predict(
     engine: what computes the network, by name or an open one; default: as the plan says. precision: as the
     package was tuned by default, else fp32. device: where torch computes.
     nan: takes the place of NaN and infinite voxels, which are refused without it. max_voxels: refuse larger scans.
-    threads: cores for the engine, as the package was tuned by default, else all. overwrite: replace the files of these cases in `out`.
+    threads: cores for the engine, as the package was tuned by default, else all. overwrite: replace the files of these
+    cases in `out`.
     Raises InputErrors and BudgetErrors; torch is imported for engine="torch" only.
     """
     if isinstance(package, Model):
@@ -89,14 +91,17 @@ def predict(
         )
         return model.predict(scans, nan=nan, max_voxels=max_voxels, progress=progress)
     cases = find_cases(scan_paths(scans))
-    opened = package.package if isinstance(package, Model) else open_package(package)
+    chosen: EngineName | Engine | Ensemble | None
+    if isinstance(package, Model):
+        opened, chosen = package.package, package.engine
+    else:
+        opened = open_package(package)
+        chosen = chosen_engine(opened, engine, device, threads, precision)
     return predict_cases(
         opened,
         cases,
         Path(out),
-        engine=package.engine
-        if isinstance(package, Model)
-        else chosen_engine(opened, engine, device, threads, precision),
+        engine=chosen,
         nan=nan,
         max_voxels=max_voxels,
         threads=threads,

@@ -65,9 +65,8 @@ def tune(
 def show(found: "Tuning") -> None:
     """Print the table of candidates, and what else must be said."""
     from leanseg.cli.console import table
-    from leanseg.evaluation.tuning.table import COLUMNS, rows
+    from leanseg.evaluation.tuning.table import COLUMNS, cores_of, rows
 
-    title = f"{found.cases} cases on {found.record['cores']} cores of {found.record['processor']}"
-    table(COLUMNS, rows(found.record), title=title)
+    table(COLUMNS, rows(found.record), title=f"{found.cases} cases on {cores_of(found.record)}")
     for line in found.remarks:
         typer.echo(encodable(line))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from leanseg.evaluation.tuning.table import COLUMNS, rows
+from leanseg.evaluation.tuning.table import COLUMNS, cores_of, rows
 
 HEADING = "## Tuned"
 
@@ -15,7 +15,7 @@ def with_tuning(card: str, record: dict[str, Any]) -> str:
         "",
         HEADING,
         "",
-        f"On {record['date']}, {record['cases']} cases, {record['cores']} cores of {record['processor']}: "
+        f"On {record['date']}, {record['cases']} cases, {cores_of(record)}.",
         f"{record['engine']} {record['precision']} was chosen ({gate}; Dice loss at most {record['max_loss']:g}).",
         "",
         f"| {' | '.join(COLUMNS)} |",

@@ -10,6 +10,11 @@ COLUMNS = (
 )  # fmt: skip
 
 
+def cores_of(record: dict[str, Any]) -> str:
+    """Return on what the figures were measured."""
+    return f"{record['cores']} core{'s' * (record['cores'] != 1)} of {record['processor']}"
+
+
 def rows(record: dict[str, Any]) -> list[list[str]]:
     """Return one row per candidate of the record of a tuning, in the order in which they were measured."""
     chosen = tuple(record[key] for key in ("engine", "precision", "threads", "tile"))
