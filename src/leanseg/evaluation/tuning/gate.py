@@ -95,7 +95,8 @@ class Verdict:
 def judge(measured: Measured, untuned: Measured, max_loss: float) -> Verdict:
     """Return what is to be said of a candidate; `untuned` itself always passes."""
     if measured.failure:
-        return Verdict(measured, *[math.nan] * 6, reason=measured.failure)
+        unknown = math.nan
+        return Verdict(measured, unknown, unknown, unknown, unknown, unknown, unknown, measured.failure)
     names = sorted(untuned.cases)
     pairs = [(measured.cases[name], untuned.cases[name]) for name in names]
     losses = np.array([_loss(found, before) for found, before in pairs])
@@ -105,8 +106,8 @@ def judge(measured: Measured, untuned: Measured, max_loss: float) -> Verdict:
         measured=measured,
         seconds=float(np.median([found.seconds for found, _ in pairs])),
         speedup=float(np.median([before.seconds / found.seconds for found, before in pairs])),
-        agreement=_mean([_mean_dice(found.agreement) for found, _ in pairs]),
-        dice=_mean([_mean_dice(found.dice) for found, _ in pairs]),
+        agreement=_mean([_mean_dice(found.agreement) for found, _ in pairs], math.nan),
+        dice=_mean([_mean_dice(found.dice) for found, _ in pairs], math.nan),
         loss=float(losses.mean()),
         bound=bound,
         reason="" if is_untuned else _objection(len(names), bound, max_loss),
@@ -129,10 +130,8 @@ def _objection(cases: int, bound: float, max_loss: float) -> str:
 def _loss(found: CaseResult, before: CaseResult) -> float:
     if not before.dice:
         return 1 - _mean([1.0 if math.isnan(dice) else dice for dice in found.agreement.values()])
-    losses = [
-        _counted(before.dice[name], dice) - _counted(dice, before.dice[name]) for name, dice in found.dice.items()
-    ]
-    return _mean([loss for loss in losses if math.isfinite(loss)])
+    pairs = [(before.dice[name], dice) for name, dice in found.dice.items()]
+    return _mean([_counted(old, new) - _counted(new, old) for old, new in pairs])
 
 
 def _counted(dice: float, other: float) -> float:

@@ -28,9 +28,8 @@ def missing() -> str | None:
     absent = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if not absent:
         return None
-    return f"int8 is left out: {' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed " + (
-        f"({installation('tune')})"
-    )
+    verb = "is" if len(absent) == 1 else "are"
+    return f"int8 is left out: {' and '.join(absent)} {verb} not installed ({installation('tune')})"
 
 
 def quantised_graphs(package: Package, cases: Sequence[Case], folder: Path) -> list[bytes]:

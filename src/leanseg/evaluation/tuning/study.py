@@ -170,7 +170,12 @@ class _Study:
         if self.tiles is None:
             self._remark("other tiles are left out: their graphs are made by torch, which is not installed")
             return
-        for tile in self.tiles.sizes(self.source):
+        try:
+            tiles = self.tiles.sizes(self.source)
+        except LeansegError as error:  # of a network that is not installed here
+            self._remark(f"other tiles are left out: {error.what}")
+            return
+        for tile in tiles:
             candidate = Candidate(best.engine, best.precision, best.threads, tile)
             if self._prepare(candidate):
                 yield candidate
