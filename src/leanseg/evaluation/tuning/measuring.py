@@ -171,7 +171,7 @@ def identity(package: Package, cases: TuningCases) -> dict[str, Any]:
 
     weights = [record.sha256 for name, record in package.manifest.files.items() if name.endswith(".safetensors")]
     plan = package.plan.model_dump(mode="json", include={"data", "preprocessing", "network"})
-    stamps = [[encodable(str(path)), *_stamp(path)] for case in cases.measured for path in _files(case)]
+    stamps = [[encodable(path.name), *_stamp(path)] for case in cases.measured for path in _files(case)]
     known = json.dumps([sorted(weights), plan, stamps], sort_keys=True)
     return {
         "leanseg": __version__,
