@@ -123,7 +123,7 @@ def fastest(verdicts: Sequence[Verdict], incumbent: Verdict) -> Verdict:
 
 def _objection(cases: int, bound: float, max_loss: float) -> str:
     if cases < ENOUGH_CASES:
-        return f"{cases} cases are too few for a bound, {ENOUGH_CASES} are needed"
+        return f"too few cases for a bound: {cases}, not {ENOUGH_CASES}"
     return "" if bound <= max_loss else f"may lose {bound:.4f}"
 
 

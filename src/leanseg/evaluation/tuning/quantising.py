@@ -32,7 +32,9 @@ def quantised(model: bytes, tiles: NDArray[np.float32]) -> bytes:
     keep_out()
     import nncf
     import onnx
+    import onnxruntime
 
+    onnxruntime.disable_telemetry_events()
     graph = onnx.load_from_string(model)
     name = graph.graph.input[0].name
     found = nncf.quantize(
