@@ -11,14 +11,14 @@ from leanseg.learning.export.other_tiles import OtherTiles
 from leanseg.packages import write_package
 from leanseg.plans import Plan
 
-OPTIONS = {"widths": [4, 8]}
-TILE = (8, 16, 12)
+OPTIONS = {"base": 8}
+TILE = (16, 24, 16)
 
 
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return networks.create("unet3d", 1, 2, **OPTIONS).eval()
+    return networks.create("segresnet", 1, 2, **OPTIONS).eval()
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def package(network, tmp_path):
     plan = {
         "data": {"name": "shades", "channels": ["MR"], "labels": {"background": 0, "grey": 1}},
         "preprocessing": {"spacing": (1.0, 1.0, 1.0), "normalisation": [{"scheme": "none"}]},
-        "network": {"name": "unet3d", "options": OPTIONS},
+        "network": {"name": "segresnet", "options": OPTIONS},
         "training": {"patch": TILE},
         "inference": {"tile": TILE},
     }
@@ -42,7 +42,7 @@ def package(network, tmp_path):
 
 def test_sizes_are_about_twice_and_half_as_large_and_can_be_halved(package):
     sizes = OtherTiles().sizes(package)
-    divisor = networks.divisor("unet3d", **OPTIONS)
+    divisor = networks.divisor("segresnet", **OPTIONS)
     ratios = [np.prod(size) / np.prod(TILE) for size in sizes]
     assert len(sizes) == 2
     assert 1.2 < ratios[0] < 3.5
@@ -51,7 +51,7 @@ def test_sizes_are_about_twice_and_half_as_large_and_can_be_halved(package):
 
 
 def test_graphs_compute_what_the_network_does(package, network):
-    tile = (4, 8, 16)
+    tile = (8, 16, 24)
     (graph,) = OtherTiles().graphs(package, tile)
     image = np.random.default_rng(0).normal(size=(1, 1, *tile)).astype(np.float32)
     with torch.inference_mode():
