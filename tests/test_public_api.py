@@ -24,6 +24,7 @@ COMMANDS = (
     "register",
     "runs",
     "stress",
+    "tune",
 )
 SCRIPT = """
 from pathlib import Path

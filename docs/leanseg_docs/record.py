@@ -115,7 +115,7 @@ def _tidied(text: str) -> str:
 
 def _origin() -> str:
     """Return date, version and machine."""
-    from leanseg.doctor.instruction_sets import this_processor
+    from leanseg.inference.engines.instruction_sets import this_processor
 
     today = datetime.now(UTC).date().isoformat()
     versions = f"leanseg {__version__}, Python {'.'.join(map(str, sys.version_info[:3]))}"

@@ -187,6 +187,12 @@ SCENES: tuple[Scene | Snippets, ...] = (
         "Twelve of the validation cases of the first run, under three kinds of stress:",
     ),
     Scene(
+        "tune",
+        "leanseg tune runs/tuned --cases Task04_Hippocampus -o tuning",
+        "The first run, on its validation cases, before it is used for many scans:",
+        before=stage.copy_the_first_run,
+    ),
+    Scene(
         "evaluate-elsewhere",
         'leanseg evaluate runs/first elsewhere -o elsewhere-report --map "Posterior=Tail"',
         "A run on another data set, which calls a class by another name and has other label values:",

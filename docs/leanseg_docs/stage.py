@@ -85,6 +85,12 @@ def change_a_package(folder: Path) -> None:
             changed.writestr(member, content)
 
 
+def copy_the_first_run(folder: Path) -> None:
+    """Write runs/tuned, a copy of runs/first, as tuning changes the package."""
+    shutil.rmtree(folder / "runs" / "tuned", ignore_errors=True)
+    shutil.copytree(folder / "runs" / "first", folder / "runs" / "tuned")
+
+
 def label_otherwise(folder: Path) -> None:
     """Write elsewhere/: forty cases as other people label them: Tail (1), anterior (2), Amygdala (3, in none)."""
     import nibabel

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from leanseg.api.segmentation import Segmentation
     from leanseg.api.stress import stress
     from leanseg.api.train import train
+    from leanseg.api.tune import tune
     from leanseg.api.untrained import untrained_package
     from leanseg.datasets import CheckReport
     from leanseg.errors import BudgetError, InputError, LeansegError
     from leanseg.evaluation import Evaluation
     from leanseg.evaluation.runs import RunsReport
     from leanseg.evaluation.stress import StressTest
+    from leanseg.evaluation.tuning import Tuning
     from leanseg.inference import Summary
     from leanseg.inference.profiling import Profile
     from leanseg.learning import networks
@@ -58,6 +60,7 @@ __all__ = [
     "Segmentation",
     "StressTest",
     "Summary",
+    "Tuning",
     "Volume",
     "__version__",
     "ablate",
@@ -73,6 +76,7 @@ __all__ = [
     "runs",
     "stress",
     "train",
+    "tune",
     "untrained_package",
 ]
 
@@ -100,6 +104,7 @@ _LAZY = {
     "Segmentation": "leanseg.api.segmentation",
     "StressTest": "leanseg.evaluation.stress",
     "Summary": "leanseg.inference",
+    "Tuning": "leanseg.evaluation.tuning",
     "Volume": "leanseg.volumes",
     "ablate": "leanseg.api.ablate",
     "check": "leanseg.api.check",
@@ -114,6 +119,7 @@ _LAZY = {
     "runs": "leanseg.api.runs",
     "register": "leanseg.api.register",
     "train": "leanseg.api.train",
+    "tune": "leanseg.api.tune",
     "untrained_package": "leanseg.api.untrained",
 }
 

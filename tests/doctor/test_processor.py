@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from leanseg.doctor.findings import Status
-from leanseg.doctor.instruction_sets import from_cpuinfo, from_numpy, from_sysctl
 from leanseg.doctor.processor import arithmetic, core_count, model, processor
+from leanseg.inference.engines.instruction_sets import from_cpuinfo, from_numpy, from_sysctl
 
 MACHINES = Path(__file__).parent / "machines"
 

@@ -7,6 +7,7 @@ from leanseg.errors import InputError
 
 Device = Literal["auto", "cpu", "cuda"]
 EngineName = Literal["openvino", "onnxruntime", "torch"]
+PrecisionName = Literal["fp32", "bf16", "int8"]
 
 
 class ContradictionError(InputError):

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from leanseg.api.choices import ContradictionError, Device, EngineName, require_one
+from leanseg.api.choices import ContradictionError, Device, EngineName, PrecisionName, require_one
 from leanseg.api.extras import naming_what_is_missing
 from leanseg.api.paths import PathLike
 from leanseg.api.scans import Scan, one_scan
@@ -44,16 +44,18 @@ class Model:
         package: PathLike | Package,
         *,
         engine: EngineName | Engine | None = None,
+        precision: PrecisionName | None = None,
         device: Device | None = None,
         threads: int | None = None,
     ) -> None:
         """Open `package`: a run, a package folder or a .zip of leanseg pack; see `leanseg.predict` for the options."""
-        refuse_engine_options(engine, device, threads)
+        refuse_engine_options(engine, device, threads, precision)
         self.engine: Engine | Ensemble
         self.package = open_package(package)
         chosen = chosen_engine(self.package, engine, device)
         if chosen is None or isinstance(chosen, str):
-            self.engine = open_engine(self.package, chosen or self.plan.inference.engine, threads)
+            name = chosen or self.plan.inference.engine
+            self.engine = open_engine(self.package, name, threads, precision=precision)
         else:
             self.engine = chosen
 
@@ -76,6 +78,8 @@ class Model:
         predictor = Predictor(self.plan, self.engine, mirror=mirror)
         if nan is not None and not math.isfinite(nan):
             raise NotANumberError(nan)
+        if progress and (remark := getattr(self.engine, "remark", "")):
+            progress.note(remark)
         data = self.plan.data
         found = one_scan(scan, data.channels)
         stopwatch = Stopwatch()
@@ -110,19 +114,25 @@ def open_package(package: PathLike | Package) -> Package:
     return package if isinstance(package, Package) else Package.read(Path(package))
 
 
-def refuse_engine_options(engine: EngineName | Engine | None, device: Device | None, threads: int | None) -> None:
+def refuse_engine_options(
+    engine: EngineName | Engine | None, device: Device | None, threads: int | None, precision: PrecisionName | None
+) -> None:
     """Raise what can be said about these options before anything is read."""
     if device == "cuda" and engine != "torch":
         raise DeviceNeedsTorchError
-    if threads is not None and engine not in (None, "openvino", "onnxruntime"):
-        why = "torch and engines that are handed in have threads of their own"
-        raise ContradictionError("--threads and --engine torch", why, "leave --threads away")
+    for option, value in (("--threads", threads), ("--precision", precision)):
+        if value is not None and engine not in (None, "openvino", "onnxruntime"):
+            why = f"torch and engines that are handed in have {option.removeprefix('--')} of their own"
+            raise ContradictionError(f"{option} and --engine torch", why, f"leave {option} away")
     require_one("--threads", threads)
 
 
-def refuse_second_engine(engine: EngineName | Engine | None, device: Device | None, threads: int | None) -> None:
+def refuse_second_engine(
+    engine: EngineName | Engine | None, device: Device | None, threads: int | None, precision: PrecisionName | None
+) -> None:
     """Raise ContradictionError for options of an engine where an open model already has one."""
-    for option, value in (("engine", engine), ("device", device), ("threads", threads)):
+    given = {"engine": engine, "device": device, "threads": threads, "precision": precision}
+    for option, value in given.items():
         if value is not None:
             why = "a Model has its engine already"
             raise ContradictionError(f"a Model and --{option}", why, f"give {option} to leanseg.Model instead")

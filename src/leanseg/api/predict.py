@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import overload
 
-from leanseg.api.choices import Device, EngineName, refuse_contradictions
+from leanseg.api.choices import Device, EngineName, PrecisionName, refuse_contradictions
 from leanseg.api.model import Model, chosen_engine, open_package, refuse_engine_options, refuse_second_engine
 from leanseg.api.paths import PathLike
 from leanseg.api.scans import Scan, one_scan, scan_paths
@@ -27,6 +27,7 @@ def predict(
     out: None = None,
     *,
     engine: EngineName | Engine | None = None,
+    precision: PrecisionName | None = None,
     device: Device | None = None,
     nan: float | None = None,
     max_voxels: int | None = None,
@@ -44,6 +45,7 @@ def predict(
     out: PathLike,
     *,
     engine: EngineName | Engine | None = None,
+    precision: PrecisionName | None = None,
     device: Device | None = None,
     nan: float | None = None,
     max_voxels: int | None = None,
@@ -63,6 +65,7 @@ def predict(
     out: PathLike | None = None,
     *,
     engine: EngineName | Engine | None = None,
+    precision: PrecisionName | None = None,
     device: Device | None = None,
     nan: float | None = None,
     max_voxels: int | None = None,
@@ -83,26 +86,27 @@ def predict(
     Segmentation on the scan's own grid. With `out`, `scans` are files, folders of scans and data sets; <case>.nii.gz
     and <case>.json are written into the folder `out`, and the Summary says what became of each case.
 
-    engine: what computes the network, by name or an open one; default: as the plan says. device: where torch computes.
-    nan: takes the place of NaN and infinite voxels, which are refused without it. max_voxels: refuse larger scans.
-    threads: cores for the engine, all by default. max_ram: memory that must do, as "2GB" or in bytes; whether the next
-    case is read ahead, and the tile, are chosen to fit. mirror: average over mirror images along the axes that training
-    mirrored; it costs two, four or eight times the network for one, two or three axes. part: with "2/8" the second
-    eighth of the cases only, by name, so that eight machines can work on one folder. resume: skip the cases that are
-    finished in `out`. overwrite: replace the files of these cases there. The next case is read and the last is written
-    while one is computed, unless the package was planned for a limited memory of prediction.
+    engine: what computes the network, by name or an open one; default: as the plan says. precision: as the package was
+    tuned by default, else fp32. device: where torch computes. nan: takes the place of NaN and infinite voxels, which
+    are refused without it. max_voxels: refuse larger scans. threads: cores for the engine, as the package was tuned by
+    default, else all. max_ram: memory that must do, as "2GB" or in bytes; whether the next case is read ahead, and the
+    tile, are chosen to fit. mirror: average over mirror images along the axes that training mirrored; it costs two,
+    four or eight times the network for one, two or three axes. part: with "2/8" the second eighth of the cases only, by
+    name, so that eight machines can work on one folder. resume: skip the cases that are finished in `out`. overwrite:
+    replace the files of these cases there. The next case is read and the last is written while one is computed, unless
+    the package was planned for a limited memory of prediction.
     Raises InputErrors and BudgetErrors; torch is imported for engine="torch" only.
     """
     refuse_contradictions(_EXCLUSIVE, {"resume": resume, "overwrite": overwrite})
     chosen = None if part is None else Part.parse(part)
     limit = parse_bytes(str(max_ram)) if max_ram is not None else None
     if isinstance(package, Model):
-        refuse_second_engine(engine, device, threads)
+        refuse_second_engine(engine, device, threads, precision)
     else:
-        refuse_engine_options(engine, device, threads)
+        refuse_engine_options(engine, device, threads, precision)
     if out is None:
         if not isinstance(package, Model):
-            package = _model(package, scans, engine, device, threads, limit, mirror=mirror)
+            package = _model(package, scans, engine, precision, device, threads, limit, mirror=mirror)
         return package.predict(scans, nan=nan, max_voxels=max_voxels, max_ram=limit, mirror=mirror, progress=progress)
     cases = find_cases(scan_paths(scans))
     opened = package.package if isinstance(package, Model) else open_package(package)
@@ -111,6 +115,7 @@ def predict(
         cases,
         Path(out),
         engine=package.engine if isinstance(package, Model) else chosen_engine(opened, engine, device),
+        precision=precision,
         nan=nan,
         max_voxels=max_voxels,
         threads=threads,
@@ -128,6 +133,7 @@ def _model(
     package: PathLike | Package,
     scan: Scan,
     engine: EngineName | Engine | None,
+    precision: PrecisionName | None,
     device: Device | None,
     threads: int | None,
     limit: int | None,
@@ -143,4 +149,4 @@ def _model(
             opened, [found.size()], limit, engine=name, threads=threads, read_ahead=False, mirror=mirror
         )
         opened = settings.package
-    return Model(opened, engine=engine, device=device, threads=threads)
+    return Model(opened, engine=engine, precision=precision, device=device, threads=threads)

@@ -30,6 +30,7 @@ COMMANDS = (
     "stress",
     "runs",
     "ensemble",
+    "tune",
     "look",
     "pack",
     "conform",

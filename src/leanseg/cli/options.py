@@ -15,6 +15,14 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Precision(StrEnum):
+    """In which numbers a network computes."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    INT8 = "int8"
+
+
 class Sparsity(StrEnum):
     """Whether kernels are masked while training."""
 

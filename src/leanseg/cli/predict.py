@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import leanseg
-from leanseg.cli.options import DeviceOption, JsonOption, MaxVoxelsOption, OutFolderOption, OverwriteOption
+from leanseg.cli.options import DeviceOption, JsonOption, MaxVoxelsOption, OutFolderOption, OverwriteOption, Precision
 from leanseg.errors import InputError, LeansegError, SomeCasesFailedError
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ def predict(
     engine: Annotated[
         EngineName | None, typer.Option(help="What computes the network; default: as the plan says, openvino")
     ] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Numbers to compute in; default: as leanseg tune found, else fp32")
+    ] = None,
     device: DeviceOption = None,
     nan: Annotated[
         float | None, typer.Option(metavar="VALUE", help="Put this in the place of NaN and infinite voxels")
@@ -91,6 +94,7 @@ def predict(
             scans,
             out,
             engine=engine.value if engine else None,
+            precision=precision.value if precision else None,
             device=device.value if device else None,
             nan=nan,
             max_voxels=max_voxels,

@@ -3,7 +3,7 @@
 import os
 
 from leanseg.doctor.findings import Finding, good, note
-from leanseg.doctor.instruction_sets import Processor, this_processor
+from leanseg.inference.engines.instruction_sets import Processor, this_processor
 from leanseg.machine import cores
 
 AREA = "processor"
@@ -80,7 +80,7 @@ def _bf16(found: Processor) -> Finding:
             AREA,
             name,
             ", ".join(sets),
-            "training may be faster in it: leanseg measures and takes the faster; predicting stays in fp32",
+            "training may be faster in it, which leanseg measures; predicting too, once leanseg tune found it good",
         )
     return good(
         AREA, name, _absent(found, "AMX", "AVX512-BF16", "BF16"), "training computes in fp32, as predicting does"
@@ -90,7 +90,7 @@ def _bf16(found: Processor) -> Finding:
 def _int8(found: Processor) -> Finding:
     sets = [each for each in ("VNNI", "I8MM") if found.sets.get(each)]
     value = ", ".join(sets) or _absent(found, "VNNI", "I8MM")
-    return good(AREA, "int8 arithmetic", value, "not used: leanseg does not quantise models")
+    return good(AREA, "int8 arithmetic", value, "used by packages that leanseg tune has quantised")
 
 
 def _absent(found: Processor, *names: str) -> str:

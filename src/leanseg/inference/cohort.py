@@ -11,7 +11,7 @@ from pathlib import Path
 
 from leanseg.datasets import Case
 from leanseg.errors import InputError
-from leanseg.inference.engines import Engine, Ensemble, open_engine
+from leanseg.inference.engines import Engine, Ensemble, Precision, open_engine
 from leanseg.inference.memory import promise
 from leanseg.inference.outcomes import Summary, summary_of
 from leanseg.inference.parts import Part
@@ -53,6 +53,7 @@ def predict_cases(
     out: Path,
     *,
     engine: str | Engine | Ensemble | None = None,
+    precision: Precision | None = None,
     nan: float | None = None,
     max_voxels: int | None = None,
     threads: int | None = None,
@@ -66,12 +67,13 @@ def predict_cases(
 ) -> Summary:
     """Write `out`/<case>.nii.gz and <case>.json for each case, and return what became of them.
 
-    engine: a name, an engine handed in, or None for the one the plan names. nan: takes the place of NaN and infinite
-    voxels, which are refused without it. threads: cores for the engine, all by default. mirror: see `Predictor`. part:
-    predict these of the cases only; the results of the others may lie in `out`. resume: leave cases as they are whose
-    label map would come out the same. overwrite: replace the files of these cases in a folder that is in use; what else
-    lies there stays. read_ahead: prepare the next case and write the last while one is computed, which takes the memory
-    of both. max_ram: the most resident memory in bytes that this process may take: see `leanseg.inference.memory`.
+    engine: a name, an engine handed in, or None for the one the plan names. precision: as the package was tuned, or
+    else fp32, by default. nan: takes the place of NaN and infinite voxels, which are refused without it. threads: cores
+    for the engine, all by default. mirror: see `Predictor`. part: predict these of the cases only; the results of the
+    others may lie in `out`. resume: leave cases as they are whose label map would come out the same. overwrite: replace
+    the files of these cases in a folder that is in use; what else lies there stays. read_ahead: prepare the next case
+    and write the last while one is computed, which takes the memory of both. max_ram: the most resident memory in bytes
+    that this process may take: see `leanseg.inference.memory`.
     Raises NotANumberError, NoMirrorError, EmptyPartError, OutputNotEmptyError, OutputIsInputError, EngineError or
     MemoryLimitError before anything is written; what goes wrong with a case is in the summary.
     """
@@ -101,12 +103,15 @@ def predict_cases(
         )
         package = promised.package
     if isinstance(engine, str):
-        engine = open_engine(package, engine, threads)
+        engine = open_engine(package, engine, threads, precision=precision)
     if promised is not None:
         promised = promised.checked()
         read_ahead = promised.read_ahead
         progress.note(promised.sentence())
     facts = promised.facts() if promised else {}
+    if remark := getattr(engine, "remark", ""):
+        progress.note(remark)
+        facts = {**facts, "remark": remark}
     predictor = Predictor(package.plan, engine, mirror=mirror)
     steps = Steps(predictor, package, out, limits, resume=resume, progress=progress, facts=facts)
     with (

@@ -59,6 +59,11 @@ def masks_name(member: int, members: int) -> str:
     return "masks.safetensors" if members == 1 else f"masks_{member}.safetensors"
 
 
+def int8_name(member: int, members: int) -> str:
+    """Return the name of a member's quantised graph, which only a package that was tuned to int8 has."""
+    return "int8.onnx" if members == 1 else f"int8_{member}.onnx"
+
+
 def required(members: int) -> tuple[str, ...]:
     """Return the files that a package of so many networks must have."""
     names = (name(member, members) for member in range(members) for name in (graph_name, weights_name))

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from leanseg.packages.manifest import (
     SUFFIXES,
     Manifest,
     graph_name,
+    int8_name,
     masks_name,
     record_of,
     required,
@@ -28,13 +29,17 @@ from leanseg.packages.stores import FolderStore, Store, ZipStore
 from leanseg.packages.tiles import Shape, ValidatedTile, tile_graph_name, validated_tiles
 from leanseg.plans import Plan, PlanError, parse_plan
 
+Threads = Literal["all", "half", "one"]  # of the cores that a process may use
+TUNED = "tuned"  # where `measured` holds what leanseg tune found
+
 
 @dataclass(frozen=True, eq=False)
 class Package:
     """A package whose every file had the size and SHA-256 that its manifest names.
 
-    hash: 64 hexadecimal digits that stand for what decides its labels: plan, weights and graph. A folder and the .zip
-    made of it have the same, and so has a package whose card or figures were added later.
+    hash: 64 hexadecimal digits that stand for what decides its labels: plan, weights and graphs. A folder and the .zip
+    made of it have the same, and so has a package whose card or figures were added later. `leanseg tune` changes the
+    plan where it finds another engine, precision or tile, and so the hash.
     """
 
     path: Path
@@ -66,8 +71,12 @@ class Package:
         for name in manifest.files:
             _verify(store, manifest, name)
         package = cls(store.path, _plan(store, manifest), manifest, _hash(manifest), store)
+        if package.plan.inference.precision == "int8" and not package.has_int8:
+            raise CorruptPackageError(package.path, f"{int8_name(0, package.members)} is missing")
         for member in range(package.members):
             _check_model(package, graph_name(member, package.members), package.onnx_bytes(member))
+            if package.has_int8:
+                _check_model(package, int8_name(member, package.members), package.int8_bytes(member))
         return package
 
     def file(self, name: str) -> bytes:
@@ -117,6 +126,21 @@ class Package:
             _check_model(other, name, other.onnx_bytes(member))
         return other
 
+    def has_int8(self) -> bool:
+        """Whether there are quantised graphs, too."""
+        return int8_name(0, self.members) in self.manifest.files
+
+    def int8_bytes(self, member: int = 0) -> bytes:
+        """Return a network's graph quantised to int8: the same shapes, convolutions between (De)QuantizeLinear."""
+        return self.file(int8_name(member, self.members))
+
+    @property
+    def threads(self) -> Threads:
+        """How many of the cores the engine takes where nobody says: all, or fewer as `leanseg tune` found."""
+        tuned = self.manifest.measured.get(TUNED)
+        found = tuned.get("threads") if isinstance(tuned, dict) else None
+        return "half" if found == "half" else "one" if found == "one" else "all"
+
     def weights(self, member: int = 0) -> dict[str, NDArray[Any]]:
         """Return a network's trained tensors by name."""
         return self._tensors(weights_name(member, self.members))
@@ -147,7 +171,8 @@ class Package:
 
 
 def _hash(manifest: Manifest) -> str:
-    decisive = sorted(name for name in required(manifest.members) if name != "card.md")
+    quantised = {int8_name(member, manifest.members) for member in range(manifest.members)} & manifest.files.keys()
+    decisive = sorted({*required(manifest.members), *quantised} - {"card.md"})
     lines = "".join(f"{manifest.files[name].sha256}  {name}\n" for name in decisive)
     return hashlib.sha256(lines.encode("ascii")).hexdigest()
 
@@ -198,7 +223,7 @@ def _first(error: ValidationError) -> str:
 
 def _check_files(path: Path, manifest: Manifest, sizes: dict[str, int]) -> None:
     """Compare what is there with what the manifest names, before anything is read."""
-    for name in (*required(manifest.members), *manifest.files):
+    for name in (*required(manifest.members), *_all_or_none(manifest), *manifest.files):
         if name not in manifest.files or name not in sizes:
             raise CorruptPackageError(path, f"{name} is missing")
     for name in sizes:
@@ -211,6 +236,12 @@ def _check_files(path: Path, manifest: Manifest, sizes: dict[str, int]) -> None:
     for name, record in manifest.files.items():
         if sizes[name] != record.bytes:
             raise CorruptPackageError(path, f"{name} has {sizes[name]:,} bytes instead of {record.bytes:,}")
+
+
+def _all_or_none(manifest: Manifest) -> tuple[str, ...]:
+    """Return the names of the quantised graphs if there is any: one network of several alone would not do."""
+    names = tuple(int8_name(member, manifest.members) for member in range(manifest.members))
+    return names if manifest.files.keys() & {*names} else ()
 
 
 def _verify(store: Store, manifest: Manifest, name: str) -> None:

@@ -14,7 +14,7 @@ from leanseg.plans.plan import (
     Training,
 )
 from leanseg.plans.random_contrast import RandomContrast
-from leanseg.plans.reading import PlanError, parse_plan, read_plan, write_plan
+from leanseg.plans.reading import PlanError, parse_plan, plan_text, read_plan, write_plan
 from leanseg.plans.sparsity import Sparsity, read_sparsity
 from leanseg.plans.strict import Strict
 
@@ -37,6 +37,7 @@ __all__ = [
     "Training",
     "parse_bytes",
     "parse_plan",
+    "plan_text",
     "read_budget",
     "read_plan",
     "read_sparsity",

@@ -232,7 +232,9 @@ class Inference(Strict):
         "gaussian", description="how much a voxel of a tile counts where tiles overlap: less at its border, or the same"
     )
     engine: Literal["openvino", "onnxruntime"] = Field("openvino", description="what computes the network")
-    precision: Literal["fp32"] = Field("fp32", description="number format of prediction")
+    precision: Literal["fp32", "bf16", "int8"] = Field(
+        "fp32", description="number format of prediction; leanseg tune writes another one where it found that good"
+    )
 
 
 class Estimates(Strict):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from leanseg.errors import InputError, did_you_mean
 from leanseg.plans.network_facts import complete_options, own_networks
 from leanseg.plans.plan import Network, Plan
-from leanseg.storage import open_plain, write_text
+from leanseg.storage import encodable, open_plain, write_text
 
 _LARGEST_PLAN = 1_000_000  # bytes; a plan has a few kilobytes, so anything bigger is not one
 _MOST_TOLD = 20  # problems in one message
@@ -67,7 +67,12 @@ def parse_plan(text: str, source: Path | str) -> Plan:
 
 def write_plan(path: Path, plan: Plan) -> None:
     """Write `plan` as JSON, whole or not at all."""
-    write_text(path, plan.model_dump_json(indent=2) + "\n")
+    write_text(path, plan_text(plan))
+
+
+def plan_text(plan: Plan) -> str:
+    """Return `plan` as JSON, as it stands in a file."""
+    return encodable(plan.model_dump_json(indent=2) + "\n")
 
 
 def _wrong_options(network: Network) -> Iterator[str]:

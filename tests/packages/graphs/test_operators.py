@@ -156,3 +156,22 @@ def test_no_operator_falls_over_its_own_inputs(name):
                 continue
             assert all(isinstance(tensor.shape, tuple) for tensor in tensors)
             assert work >= 0
+
+
+@pytest.mark.parametrize("operator", ["QuantizeLinear", "DequantizeLinear"])
+def test_quantising_takes_one_scale_or_one_per_place_along_an_axis(operator):
+    one, four, six = Tensor(()), Tensor((4,)), Tensor((6,))
+    assert shape(operator, IMAGE, one) == shape(operator, IMAGE, one, one) == IMAGE.shape
+    assert shape(operator, IMAGE, four, four) == IMAGE.shape  # the axis of channels is the default
+    assert shape(operator, WEIGHTS, six, six, axis=0) == WEIGHTS.shape
+    for given, attributes in (
+        ([IMAGE, six, six], {}),
+        ([IMAGE, four, one], {}),
+        ([IMAGE, four, four], {"axis": 5}),
+        ([IMAGE, Tensor((1, 4)), Tensor((1, 4))], {}),
+        ([IMAGE], {}),
+        ([IMAGE, None], {}),
+        ([IMAGE, one], {"block_size": 2}),
+    ):
+        with pytest.raises(MalformedModelError):
+            made(operator, *given, **attributes)

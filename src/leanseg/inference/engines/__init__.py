@@ -7,6 +7,7 @@ from leanseg.inference.engines.engine import (
     Engine,
     EngineError,
     EngineFailedError,
+    Precision,
     UnknownEngineError,
     engine_failure,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "EngineError",
     "EngineFailedError",
     "Ensemble",
+    "Precision",
     "UnknownEngineError",
     "engine_failure",
     "open_engine",

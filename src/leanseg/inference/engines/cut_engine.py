@@ -10,6 +10,7 @@ class CutEngine:
     def __init__(self, engine: Engine, head: Head) -> None:
         self._engine, self.head = engine, head
         self.name, self.precision = engine.name, engine.precision
+        self.remark = ""  # see `open_engine`
 
     def __call__(self, tile: Float32) -> Float32:
         """Return the features (1, F, d, h, w) of `tile` (1, C, d, h, w). The result may be reused by the next call."""

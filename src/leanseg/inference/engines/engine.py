@@ -1,6 +1,6 @@
 """What the predictor asks of whatever computes a network."""
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from leanseg.errors import InputError, LeansegError, OutOfMemoryError, first_line, is_out_of_memory
 
 Float32 = NDArray[np.float32]
+Precision = Literal["fp32", "bf16", "int8"]
 
 
 class Engine(Protocol):
@@ -36,6 +37,17 @@ class UnknownEngineError(InputError):
             what=f"there is no engine {name!r}",
             why=f"leanseg has {', '.join(known)}",
             fix=f"choose one of them, for example --engine {known[0]}",
+        )
+
+
+class NoSuchPrecisionError(InputError):
+    """A precision was asked for that this engine does not have, on this machine or for this package."""
+
+    def __init__(self, precision: str, reason: str, fix: str) -> None:
+        super().__init__(
+            what=f"--precision {precision}: {reason}",
+            why="another precision gives other labels, so none takes the place of what was asked for",
+            fix=fix,
         )
 
 

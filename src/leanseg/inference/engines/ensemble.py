@@ -27,6 +27,7 @@ class Ensemble:
         first = self.openers[0]()  # what cannot be opened is said before any scan is read
         self.name = first.name
         self.precision = first.precision
+        self.remark = ""  # see `open_engine`
         self.gives_features = head_of(first) is not None
 
     def wrapped(self, wrap: Callable[[Engine], Engine], *, gives_features: bool) -> Self:

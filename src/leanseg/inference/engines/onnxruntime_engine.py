@@ -1,10 +1,10 @@
-"""ONNX Runtime on the CPU, in fp32."""
+"""ONNX Runtime on the CPU, in fp32, or int8 where the graph is quantised."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.errors import first_line
-from leanseg.inference.engines.engine import EngineError, engine_failure, require_scores
+from leanseg.inference.engines.engine import EngineError, Precision, engine_failure, require_scores
 from leanseg.machine import cores
 
 Float32 = NDArray[np.float32]
@@ -13,9 +13,14 @@ _ERRORS_ONLY = 3
 
 
 class OnnxRuntimeEngine:
-    """An ONNX graph in a session of its own. threads: cores to use; all that this process may use by default."""
+    """An ONNX graph in a session of its own.
 
-    def __init__(self, onnx: bytes, threads: int | None = None) -> None:
+    threads: cores to use; all that this process may use by default. precision: "fp32", or "int8" for a quantised graph.
+    """
+
+    remark = ""  # see `open_engine`
+
+    def __init__(self, onnx: bytes, threads: int | None = None, precision: Precision = "fp32") -> None:
         import onnxruntime
 
         onnxruntime.disable_telemetry_events()
@@ -30,6 +35,7 @@ class OnnxRuntimeEngine:
             raise EngineError("onnxruntime", first_line(error), "openvino") from error
         self._input = self._session.get_inputs()[0].name
         self._name = f"onnxruntime {onnxruntime.__version__}"
+        self._precision = precision
 
     @property
     def name(self) -> str:
@@ -39,7 +45,7 @@ class OnnxRuntimeEngine:
     @property
     def precision(self) -> str:
         """Of the arithmetic: the graph's own, as this provider changes none."""
-        return "fp32"
+        return self._precision
 
     def __call__(self, tile: Float32) -> Float32:
         """Return the scores (1, K, d, h, w) of `tile` (1, C, d, h, w)."""

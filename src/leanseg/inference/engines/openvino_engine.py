@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leanseg.inference.engines.engine import EngineError, engine_failure, require_scores
+from leanseg.inference.engines.engine import EngineError, Precision, engine_failure, require_scores
+from leanseg.inference.engines.instruction_sets import has_bf16, this_processor
 from leanseg.machine import cores
 
 Float32 = NDArray[np.float32]
@@ -42,17 +43,28 @@ def _core() -> Any:
     return runtime().Core()
 
 
-class OpenVinoEngine:
-    """An ONNX graph compiled for this processor, in fp32 even where it could do bf16.
+def computes_bf16() -> bool:
+    """Tell whether OpenVINO computes bf16 here with instructions that the processor has for it.
 
-    threads: cores to use; all that this process may use by default.
+    Both are asked: OpenVINO says yes wherever there is AVX-512, and computes bf16 by other means then.
+    """
+    return has_bf16(this_processor()) and "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class OpenVinoEngine:
+    """An ONNX graph compiled for this processor, in fp32 even where it could do bf16, unless that is asked for.
+
+    threads: cores to use; all that this process may use by default. precision: "fp32"; "bf16", for which
+    `computes_bf16` should hold; or "int8" for a quantised graph, whose other operations are computed in fp32.
     """
 
-    def __init__(self, onnx: bytes, threads: int | None = None) -> None:
+    remark = ""  # see `open_engine`
+
+    def __init__(self, onnx: bytes, threads: int | None = None, precision: Precision = "fp32") -> None:
         openvino, core = runtime(), _core()
         settings = {
             # Left alone, OpenVINO takes bf16 where the processor has it, and labels change without a word.
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads or cores(),
             "NUM_STREAMS": 1,
@@ -64,7 +76,8 @@ class OpenVinoEngine:
             raise EngineError("openvino", reason[-1], "onnxruntime") from error
         self._request = compiled.create_infer_request()
         # Asked of the compiled model, not of our settings: what is reported is what is used.
-        self._precision = str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
+        hint = str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
+        self._precision = "int8" if precision == "int8" else {"f32": "fp32", "f16": "fp16"}.get(hint, hint)
         self._name = f"openvino {openvino.__version__.split('-')[0]}"
 
     @property
@@ -74,8 +87,8 @@ class OpenVinoEngine:
 
     @property
     def precision(self) -> str:
-        """Of the arithmetic, as the compiled model tells it."""
-        return {"f32": "fp32", "f16": "fp16"}.get(self._precision, self._precision)
+        """Of the arithmetic, as the compiled model tells it; "int8" of a quantised graph."""
+        return self._precision
 
     def __call__(self, tile: Float32) -> Float32:
         """Return the scores (1, K, d, h, w) of `tile` (1, C, d, h, w), in memory that the next call reuses."""

@@ -92,7 +92,7 @@ def export(
     graph = export_onnx(network, len(plan.data.channels), plan.inference.tile)
     others: dict[str, Callable[[], Engine]] = {name: partial(engine, graph) for name, engine in _ENGINES.items()}
     parity, unreadable = compare_engines(tile, TorchEngine(network), others, regions=bool(plan.data.regions))
-    plan, remark = _with_able_engine(plan, unreadable)
+    plan, remark = _with_able_engine(_in_fp32(plan), unreadable)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     tensors = weight_bytes(weights)
     memory = measured_memory(plan, network, tensors, graph)
@@ -100,6 +100,11 @@ def export(
     if not masks:
         return exported
     return replace(exported, masks=weight_bytes(masks), kept=Kept.by(masks, weights, parameters))
+
+
+def _in_fp32(plan: Plan) -> Plan:
+    """Return `plan` predicting in fp32: another precision was measured with other weights, if any."""
+    return plan.model_copy(update={"inference": plan.inference.model_copy(update={"precision": "fp32"})})
 
 
 def _with_able_engine(plan: Plan, unreadable: Mapping[str, str]) -> tuple[Plan, str]:

@@ -64,6 +64,18 @@ def layer_normalisation(call: Call) -> list[Tensor]:
     return [Tensor(first.shape)]
 
 
+def quantisation(call: Call) -> list[Tensor]:
+    """QuantizeLinear, DequantizeLinear: scale and zero point are one number, or one per place along an axis."""
+    first, scale, zero = call.tensor(0), call.tensor(1), call.optional(2)
+    if len(scale.shape) == 1 and scale.size > 1:
+        fits = scale.size == first.shape[call.axis("axis", 1, len(first.shape))]
+    else:
+        fits = scale.size == 1 and len(scale.shape) <= 1
+    if not fits or (zero is not None and zero.shape != scale.shape):
+        call.refuse(f"a scale of shape {scale.shape} for {first.shape}")
+    return [Tensor(first.shape)]
+
+
 def reduction(call: Call) -> list[Tensor]:
     """ReduceMean, ReduceMax, ...: axes become one number, or vanish. ReduceSum takes them as an input."""
     first, named = call.tensor(0), call.node.attributes.get("axes")

@@ -135,6 +135,10 @@ _COMPUTING = {
         work=arithmetic.work_of_product,
     ),
 }
+_QUANTISING = {  # what networks that are quantised to int8 have around their convolutions
+    name: Operator(arithmetic.quantisation, (2, 3), attributes=_names("axis"))
+    for name in ("QuantizeLinear", "DequantizeLinear")
+}
 _ARRANGING = {
     "Identity": Operator(arrangement.identity),
     "Concat": Operator(arrangement.concatenation, (1, _MANY), attributes=_names("axis")),
@@ -154,5 +158,5 @@ _ARRANGING = {
 }
 
 OPERATORS: dict[str, Operator] = {
-    **_CONVOLUTIONS, **_POOLING, **_ACTIVATIONS, **_NORMALISATIONS, **_COMPUTING, **_ARRANGING,
+    **_CONVOLUTIONS, **_POOLING, **_ACTIVATIONS, **_NORMALISATIONS, **_COMPUTING, **_QUANTISING, **_ARRANGING,
 }  # fmt: skip

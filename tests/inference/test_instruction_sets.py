@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from leanseg.doctor import instruction_sets
-from leanseg.doctor.instruction_sets import from_cpuinfo, from_numpy, from_sysctl, this_processor
+from leanseg.inference.engines import instruction_sets
+from leanseg.inference.engines.instruction_sets import from_cpuinfo, from_numpy, from_sysctl, this_processor
 
 OF_X86 = {"AVX2", "AVX-512", "AVX512-BF16", "AMX", "VNNI"}
 OF_ARM = {"NEON", "SVE", "BF16", "I8MM"}
-MACHINES = Path(__file__).parent / "machines"
+MACHINES = Path(__file__).parents[1] / "doctor" / "machines"
 
 
 @pytest.mark.parametrize(

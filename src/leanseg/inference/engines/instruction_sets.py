@@ -92,6 +92,11 @@ def this_processor() -> Processor:
     return from_numpy(_numpy_features(), platform.processor(), platform.machine())
 
 
+def has_bf16(found: Processor) -> bool:
+    """Tell whether `found` multiplies bf16 numbers by instructions of its own."""
+    return not {"AMX", "AVX512-BF16", "BF16"}.isdisjoint(found.present)
+
+
 def from_cpuinfo(text: str) -> Processor:
     """Return the processor that Linux describes in `text`, the content of /proc/cpuinfo.
 
