@@ -16,14 +16,14 @@ from leanseg.kernels.resampling import Float32, Shape
 Taps = tuple[NDArray[np.intp], Float32]
 Tile = tuple[int, int, int, int]
 
-# What a tile works in. Its borders are read by its neighbours, too, which costs more than a core's own cache overflowing
-# with scores of classes that seldom need to be looked at.
+# What a tile works in. Its borders are read by its neighbours, too, which costs more than what does not fit into
+# a core's own cache: scores of classes that are seldom looked at.
 _TILE_BYTES = 9 << 18
 _ROWS, _COLUMNS = 64, 128  # of the largest tile
 _LANES = 16
 _TILES_PER_THREAD = 3  # at least, where there are rows enough: they take different times
 _ALIGNMENT = 64
-_THREAD_BYTES = 1 << 20  # stack and share of the heap of a thread
+_THREAD_BYTES = 1 << 21  # stack and share of the heap of a thread
 _ERROR = 2.0**-20  # per tap, more than rounding may change an interpolated value by, relatively
 
 
@@ -81,7 +81,8 @@ class TilePainting:
 
     def takes(self, part: NDArray[Any], into: NDArray[Any]) -> bool:
         """Tell whether the kernel knows the numbers in both arrays."""
-        known = part.dtype in (np.dtype(np.float32), np.dtype(np.float16)) and into.dtype.itemsize <= 2
+        known = part.dtype in (np.dtype(np.float32), np.dtype(np.float16))
+        known = known and into.dtype in (np.dtype(np.uint8), np.dtype(np.uint16))  # with this machine's order of bytes
         return known and part.flags.aligned and into.flags.aligned
 
     def paint(self, part: NDArray[np.floating[Any]], first: int, outputs: slice, into: NDArray[Any]) -> bool:
