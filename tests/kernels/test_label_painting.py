@@ -166,7 +166,7 @@ def test_arrays_may_be_views_of_any_strides(order, dtype):
     assert (around == 77).all(), "written beside the labels"
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, ">u2", np.uint32])
 def test_labels_are_written_into_whatever_unsigned_integers_hold_them(dtype):
     scores = np.random.default_rng(4).normal(size=(200, 3, 4, 5)).astype(np.float32)
     np.testing.assert_array_equal(painted(scores, (5, 6, 21), dtype=dtype), painted(scores, (5, 6, 21)))
@@ -247,6 +247,13 @@ def test_arguments_that_do_not_fit_are_refused(change, message):
     arguments |= {"into": np.zeros((8, 9, 10), np.uint8)} | change
     with pytest.raises(ValueError, match=message):
         LabelPainter((4, 5, 6), (8, 9, 10), 2).paint(**arguments)
+
+
+def test_labels_that_may_not_be_written_are_refused():
+    labels = np.zeros((8, 9, 10), np.uint8)
+    labels.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        LabelPainter((4, 5, 6), (8, 9, 10), 2).paint(np.zeros((2, 4, 5, 6), np.float32), 0, slice(0, 8), labels)
 
 
 def test_values_and_heads_that_do_not_fit_are_refused():

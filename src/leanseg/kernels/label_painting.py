@@ -127,6 +127,9 @@ class LabelPainter:
         if into.dtype.kind != "u" or self._highest > np.iinfo(into.dtype).max:
             msg = f"labels up to {self._highest} do not fit into {into.dtype}"
             raise ValueError(msg)
+        if not into.flags.writeable:
+            msg = "the labels are read-only"
+            raise ValueError(msg)
 
     def _paint_planes(self, used: NDArray[np.floating[Any]], outputs: slice, into: Labels) -> None:
         in_parallel(refuse_unless_finite, (used[:, z] for z in range(used.shape[1])), self._threads)

@@ -4,6 +4,7 @@ Only the standard library is imported, as leanseg's build hook runs this file be
 `make native` does so again after a change: `python src/leanseg/kernels/native/compiling.py`.
 """
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -45,6 +46,7 @@ def compile_library(folder: Path) -> Path | None:
     library = folder / library_name()
     attempt = folder / f".{os.getpid()}-{library.name}"
     try:
+        attempt.touch()  # compilers would work for seconds before they find out
         if not any(_works(compiler, attempt, options) for compiler in _compilers() for options in _PROCESSORS):
             return None
         for older in folder.glob("kernels-*.so"):
@@ -53,7 +55,8 @@ def compile_library(folder: Path) -> Path | None:
     except OSError:  # a folder that cannot be written to
         return None
     finally:
-        attempt.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            attempt.unlink()
     return library
 
 

@@ -16,12 +16,14 @@ from leanseg.kernels.resampling import Float32, Shape
 Taps = tuple[NDArray[np.intp], Float32]
 Tile = tuple[int, int, int, int]
 
-_TILE_BYTES = 3 << 18  # what a tile works in should fit into a core's own cache
+# What a tile works in. Its borders are read by its neighbours, too, which costs more than what does not fit into
+# a core's own cache: scores of classes that are seldom looked at.
+_TILE_BYTES = 9 << 18
 _ROWS, _COLUMNS = 64, 128  # of the largest tile
 _LANES = 16
 _TILES_PER_THREAD = 3  # at least, where there are rows enough: they take different times
 _ALIGNMENT = 64
-_PYTHON_BYTES = 1 << 15  # per thread, and whatever is made once
+_THREAD_BYTES = 1 << 21  # stack and share of the heap of a thread
 _ERROR = 2.0**-20  # per tap, more than rounding may change an interpolated value by, relatively
 
 
@@ -75,11 +77,12 @@ class TilePainting:
     @property
     def extra_bytes(self) -> int:
         """An upper bound of the memory that `paint` takes beside its arguments, in bytes."""
-        return self._threads * (self._bytes + _ALIGNMENT + _PYTHON_BYTES)
+        return self._threads * (self._bytes + _ALIGNMENT + _THREAD_BYTES)
 
     def takes(self, part: NDArray[Any], into: NDArray[Any]) -> bool:
         """Tell whether the kernel knows the numbers in both arrays."""
-        known = part.dtype in (np.dtype(np.float32), np.dtype(np.float16)) and into.dtype.itemsize <= 2
+        known = part.dtype in (np.dtype(np.float32), np.dtype(np.float16))
+        known = known and into.dtype in (np.dtype(np.uint8), np.dtype(np.uint16))  # with this machine's order of bytes
         return known and part.flags.aligned and into.flags.aligned
 
     def paint(self, part: NDArray[np.floating[Any]], first: int, outputs: slice, into: NDArray[Any]) -> bool:
