@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leanseg.inference import Predictor
-from leanseg.inference.predictor import NotFiniteScoresError, WrongScoresError
+from leanseg.inference.predictor import NotFiniteScoresError, Stopwatch, WrongScoresError
 from leanseg.plans import Plan
 from leanseg.volumes import Geometry
 
@@ -125,3 +125,14 @@ def test_nan_scores_are_never_silently_background():
     geometry = geometry_of((2, 2, 2), (1, 1, 1), ((0, 1, 2), (1, 1, 1)))
     with pytest.raises(NotFiniteScoresError):
         Predictor(plan_of(), Broken()).labels(np.zeros((1, 2, 2, 2), np.float32), geometry)
+
+
+def test_watchers_are_told_of_every_phase_of_any_stopwatch(monkeypatch):
+    told = []
+    monkeypatch.setattr(Stopwatch, "watchers", [lambda *phase: told.append(phase)])
+    first, second = Stopwatch(), Stopwatch()
+    with first.phase("read"), second.phase("write"):
+        pass
+    assert [name for name, _, _ in told] == ["write", "read"]
+    for watch, (name, start, end) in zip((second, first), told, strict=True):
+        assert watch.seconds == {name: end - start}

@@ -132,7 +132,7 @@ def _write_package(name: str | None, out: Path, given: Mapping[str, Any], *, as_
         close(
             out,
             f"{name}, random weights, tiles of {_by(tile)}: its label maps mean nothing",
-            then=("predict", out, "SCANS", "-o", "OUT"),
+            then=("profile", out, "--volume", "512x512x300", "--spacing", "0.8x0.8x1"),
         )
 
 

@@ -48,11 +48,11 @@ class NotFiniteScoresError(InputError):
 class Stopwatch:
     """Seconds of wall time by phase, and tiles.
 
-    told: where somebody watches this process, called with every phase that ends, of whichever stopwatch, and when by
+    watchers: of this process; each is called with every phase that ends, of whichever stopwatch, and when by
     `time.perf_counter` it began and ended.
     """
 
-    told: ClassVar[Callable[[str, float, float], None] | None] = None
+    watchers: ClassVar[list[Callable[[str, float, float], None]]] = []
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -67,8 +67,8 @@ class Stopwatch:
         finally:
             end = time.perf_counter()
             self.seconds[name] = self.seconds.get(name, 0.0) + end - start
-            if self.told:
-                self.told(name, start, end)
+            for tell in self.watchers:
+                tell(name, start, end)
 
 
 class Predictor:

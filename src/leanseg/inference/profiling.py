@@ -107,8 +107,9 @@ class Profile:
     """What predicting one scan cost.
 
     package: its hash. volume, spacing (mm): along X, Y, Z. channels, classes: of image and scores. tile: (D, H, W).
-    seconds: from the start of the process to its end. peak_rss_bytes: of the process with its children. phases: by
-    their names in `PHASES`, in that order. spans: phase, first and last second of it. samples: second, bytes.
+    seconds: from the start of the process to its end. peak_rss_bytes: of the process with its children. phases: start,
+    read, prepare, network, labels, write and rest, each with seconds and peak_rss_bytes. spans: phase, its first and
+    last second. samples: second, bytes.
     """
 
     package: str
@@ -116,11 +117,11 @@ class Profile:
     engine: str
     precision: str
     threads: int
-    volume: Sizes
-    spacing: Spacing
+    volume: tuple[int, int, int]
+    spacing: tuple[float, float, float]
     channels: int
     classes: int
-    tile: Sizes
+    tile: tuple[int, int, int]
     seconds: float
     peak_rss_bytes: int
     phases: Mapping[str, Phase]

@@ -15,7 +15,6 @@ from leanseg.learning.jobs.cross_validation import cross_validate, resume_cross_
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder
 from leanseg.learning.jobs.ensemble import (
     DifferentFoldError,
-    NotAPackageFolderError,
     NotFinishedError,
     NothingMeasuredError,
     UnusableTestCaseError,
@@ -23,6 +22,7 @@ from leanseg.learning.jobs.ensemble import (
     gain_over,
     make_ensemble,
 )
+from leanseg.learning.jobs.package_folder import NotAPackageFolderError
 from leanseg.learning.jobs.training import Limits, OtherDataError
 from leanseg.packages import Package
 from leanseg.progress import Progress

@@ -8,7 +8,7 @@ import torch
 
 from leanseg.errors import InputError
 from leanseg.learning import networks
-from leanseg.learning.jobs.ensemble import NotAPackageFolderError
+from leanseg.learning.jobs.package_folder import NotAPackageFolderError
 from leanseg.learning.jobs.untrained import Untrained, UnusableSettingError, untrained_plan, write_untrained
 from leanseg.learning.sparsity import select_layers
 from leanseg.learning.training.module import sparse_training

@@ -1,6 +1,7 @@
 import io
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -139,6 +140,24 @@ def test_the_exported_form_gives_the_same(depth, volumes):
     torch.onnx.export(module, (x,), file, input_names=["x"], dynamo=False)
     (exported,) = onnxruntime.InferenceSession(file.getvalue()).run(None, {"x": x.numpy()})
     assert np.array_equal(exported, module(x).numpy())
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+@pytest.mark.parametrize("volumes", [1, 3])
+@pytest.mark.parametrize("shift", EVERY_SHIFT)
+def test_the_exported_form_gives_the_same_to_the_last_bit(shift, volumes, depth, monkeypatch):
+    module, x = shift(8).eval(), torch.randn(volumes * depth, 8, 3, 4)
+    with torch.no_grad():
+        expected = module(x, depth)
+        monkeypatch.setattr("leanseg.learning.layers.depth_shift._exporting", lambda: True)
+        assert torch.equal(module(x, depth), expected)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_a_distilled_shift_joins_its_channels_once_in_the_graph(alpha):
+    graph = export_onnx(DistillDepthShift(8, alpha), 8, (3, 4, 4))
+    joined = [node for node in onnx.load_from_string(graph).graph.node if node.op_type == "Concat"]
+    assert sum(attribute.i == 1 for node in joined for attribute in node.attribute) == 1
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0])

@@ -30,11 +30,11 @@ from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder
 from leanseg.learning.jobs.judgement import dice_sentences, judge
 from leanseg.learning.jobs.lock import held
 from leanseg.learning.jobs.middle import middle_tile
+from leanseg.learning.jobs.package_folder import refuse_other_than_package
 from leanseg.learning.jobs.training import refuse_other_data
 from leanseg.packages import Package, write_package
 from leanseg.plans import Plan, read_plan
 from leanseg.progress import Progress
-from leanseg.storage import refuse_if_used
 from leanseg.volumes import read_channels
 
 Average = Literal["scores", "weights"]
@@ -84,17 +84,6 @@ class UnusableTestCaseError(InputError):
 
     def __init__(self, problem: str, fix: str) -> None:
         super().__init__(what=f"test case {problem}", why="every network is judged on the same cases", fix=fix)
-
-
-class NotAPackageFolderError(InputError):
-    """What should be replaced is no package."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            what=f"{path} holds something that is no model package",
-            why="--overwrite replaces the folder as a whole, and only an earlier package is meant to go",
-            fix="choose another folder with -o",
-        )
 
 
 @dataclass(frozen=True)
@@ -158,14 +147,6 @@ def make_ensemble(
     _refuse_unusable(cases, dataset)
     with held(folder.root):
         return _measured(folder, members, replace(dataset, cases=tuple(cases)), out, average, progress)
-
-
-def refuse_other_than_package(out: Path, *, overwrite: bool) -> None:
-    """Raise OutputNotEmptyError for an `out` in use, or NotAPackageFolderError if `overwrite` would replace none."""
-    refuse_if_used(out, overwrite=overwrite)
-    used = out.is_file() or (out.is_dir() and any(out.iterdir()))
-    if used and not (out / "manifest.json").is_file():
-        raise NotAPackageFolderError(out)
 
 
 def _members(folder: CrossValidationFolder) -> list[Package]:

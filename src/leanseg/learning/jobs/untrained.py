@@ -21,13 +21,13 @@ from leanseg.learning.costing import Calibration, network_costs
 from leanseg.learning.export.masks import Masks
 from leanseg.learning.export.packaging import Exported, export
 from leanseg.learning.export.torch_engine import build_network
-from leanseg.learning.jobs.ensemble import refuse_other_than_package
+from leanseg.learning.jobs.package_folder import refuse_other_than_package
 from leanseg.learning.planning.grid import Grid, Size, choose_grid
 from leanseg.learning.planning.masks import explain_masks
 from leanseg.learning.planning.memory import Memory
 from leanseg.learning.planning.steps import choose_steps
 from leanseg.learning.planning.tiles import choose_tile
-from leanseg.learning.training.module import sparse_training
+from leanseg.learning.sparsity import SparseTraining
 from leanseg.packages import Package
 from leanseg.plans import (
     Budget,
@@ -163,10 +163,14 @@ def _exported(wanted: Untrained, plan: Plan, progress: Progress) -> Exported:
 
 def _random_weights(plan: Plan) -> tuple[dict[str, Tensor], Masks | None]:
     """Return the weights that a training of `plan` would start from, and its first masks; see `TrainingRun.prepare`."""
-    torch.manual_seed(plan.training.seed)
+    training = plan.training
+    torch.manual_seed(training.seed)
     network = build_network(plan)
-    sparse = sparse_training(network, plan.data, plan.training)
-    return network.state_dict(), sparse.masks if sparse else None
+    masks = None
+    if training.sparsity:
+        image = (len(plan.data.channels), *training.patch)
+        masks = SparseTraining(network, training.sparsity, image, training.seed).masks
+    return network.state_dict(), masks
 
 
 def _grid(wanted: Untrained) -> Grid:

@@ -6,6 +6,7 @@ Slices that would come from outside a volume are zero, and volumes of one batch 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -42,20 +43,34 @@ def shift_along_depth(x: Tensor, depth: int, moved: int) -> Tensor:
 
     x: slices (B * depth, C, H, W). Returns the same shape; the channels after 2 * moved stay where they are.
     """
-    if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export():
-        return _joined(x, depth, moved)
+    if _exporting():
+        return _exported(x, depth, moved)
     shifted: Tensor = _ShiftInPlace.apply(x, depth, moved)  # type: ignore[no-untyped-call]
     return shifted
 
 
-def _joined(x: Tensor, depth: int, moved: int) -> Tensor:
-    """The shift in operations that exported graphs have; in four dimensions engines run it fastest."""
-    border = x.new_zeros(1, moved, *x.shape[2:])
+def _exported(x: Tensor, depth: int, moved: int) -> Tensor:
+    """The shift in operations that exported graphs have."""
+    to_next, to_previous, rest = torch.split(x, [moved, moved, x.shape[1] - 2 * moved], dim=1)
+    return _joined(to_next, to_previous, [rest], depth)
+
+
+def _joined(to_next: Tensor, to_previous: Tensor, rest: Sequence[Tensor], depth: int) -> Tensor:
+    """Return slices (B * depth, C, H, W) of what goes to the next and the previous slice, and what stays.
+
+    In four dimensions engines run it fastest, and with every channel copied once: where parts come from different
+    operations they are not joined before (see benchmarks/depth_shift_export.py).
+    """
+    border = to_next.new_zeros(1, *to_next.shape[1:])
     from_previous, from_next = [], []
-    for volume in torch.split(x, depth):
-        from_previous += [border, volume[:-1, :moved]]
-        from_next += [volume[1:, moved : 2 * moved], border]
-    return torch.cat([torch.cat(from_previous), torch.cat(from_next), x[:, 2 * moved :]], dim=1)
+    for forward, backward in zip(torch.split(to_next, depth), torch.split(to_previous, depth), strict=True):
+        from_previous += [border, forward[:-1]]
+        from_next += [backward[1:], border]
+    return torch.cat([torch.cat(from_previous), torch.cat(from_next), *rest], dim=1)
+
+
+def _exporting() -> bool:
+    return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
 
 
 class _ShiftInPlace(torch.autograd.Function):
@@ -146,4 +161,9 @@ class DistillDepthShift(DepthShift):
         if not self.untouched:  # exported graphs may have no part without channels
             return shift_along_depth(self.distill(x), depth, self.moved)
         untouched, taking_part = torch.split(x, [self.untouched, 4 * self.moved], dim=1)
+        if _exporting():
+            to_next, to_previous, kept = torch.split(
+                self.distill(taking_part), [self.moved, self.moved, 2 * self.moved], dim=1
+            )
+            return _joined(to_next, to_previous, [kept, untouched], depth)
         return shift_along_depth(torch.cat([self.distill(taking_part), untouched], dim=1), depth, self.moved)

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from leanseg.errors import InputError
 
@@ -73,9 +75,9 @@ def join_shifted(flows: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:
     """
     if len(flows) == 1 and all(slices == 0 for _, slices in parts):
         return flows[0]
-    pieces = list(_pieces([int(flow.shape[1]) for flow in flows], parts))
     if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export():
-        return torch.cat([_exported(flows[piece.flow], piece) for piece in pieces], dim=1)
+        return _exported(flows, parts)
+    pieces = list(_pieces([int(flow.shape[1]) for flow in flows], parts))
     joined: Tensor = _JoinShifted.apply(pieces, *flows)  # type: ignore[no-untyped-call]
     return joined
 
@@ -151,19 +153,22 @@ def _move(source: Tensor, target: Tensor, slices: int) -> None:
     target[:, :, start + kept :] = 0
 
 
-def _exported(flow: Tensor, piece: _Piece) -> Tensor:
-    """Return the moved channels of one flow in operations that exported graphs have; no Pad, which engines copy for."""
-    batch, width, depth, *plane = map(int, flow.shape)
-    channels = flow if piece.channels == width else flow.narrow(1, piece.source, piece.channels)
-    moved = min(abs(piece.slices), depth)
-    if moved == 0:
-        return channels
-    border = flow.new_zeros(batch, piece.channels, moved, *plane)
-    if moved == depth:
-        return border
-    if piece.slices > 0:
-        return torch.cat([border, channels.narrow(2, 0, depth - moved)], dim=2)
-    return torch.cat([channels.narrow(2, moved, depth - moved), border], dim=2)
+def _exported(flows: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:
+    """Return the joined and shifted flows as one depthwise convolution along depth, whose kernels hold a single 1.
+
+    The same to the last bit. OpenVINO keeps it in the layout of the convolutions around it, where slices that are cut
+    out and joined again cost more than twice as much; ONNX Runtime is a little slower with it (see
+    benchmarks/depth_shift_export.py).
+    """
+    joined = torch.cat(list(flows), dim=1) if len(flows) > 1 else flows[0]
+    reach = max(abs(slices) for _, slices in parts)
+    if reach == 0:
+        return joined
+    moves = np.repeat([slices for _, slices in parts], [channels for channels, _ in parts])
+    # From numpy, so that the graph holds them as they are and not how they were made.
+    kernels = (np.arange(reach, -reach - 1, -1) == moves[:, None]).astype(np.float32)
+    weight = torch.from_numpy(kernels[:, None, :, None, None]).to(joined)
+    return functional.conv3d(joined, weight, padding=(reach, 0, 0), groups=len(kernels))
 
 
 def _joined_type(flows: Sequence[Tensor]) -> torch.dtype:
