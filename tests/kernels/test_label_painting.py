@@ -172,6 +172,11 @@ def test_labels_are_written_into_whatever_unsigned_integers_hold_them(dtype):
     np.testing.assert_array_equal(painted(scores, (5, 6, 21), dtype=dtype), painted(scores, (5, 6, 21)))
 
 
+def test_values_of_regions_may_need_32_bits():
+    scores = np.array([1, -1, 1, 1], np.float32).reshape(2, 1, 1, 2)
+    assert painted(scores, (1, 1, 2), written=[5, 3_000_000_000], dtype=np.uint32).tolist() == [[[3_000_000_000] * 2]]
+
+
 @pytest.mark.parametrize("threads", [2, 5])
 def test_threads_change_nothing(threads):
     scores = np.random.default_rng(5).normal(size=(6, 7, 20, 20)).astype(np.float32)

@@ -27,6 +27,7 @@ from leanseg.kernels.resampling import Shape, axis_blocks, banded_taps
 from leanseg.machine import cores
 
 _BLOCK = 24  # output rows or columns per dense product, see `resampling`
+_HIGHEST_NATIVE = np.iinfo(np.uint16).max
 _PLANES_VOXELS = 1 << 18  # voxels of the scan's grid that are compared together
 
 
@@ -60,17 +61,21 @@ class LabelPainter:
             raise ValueError(msg)
         self._old, self._new, self._outputs, self._head = old, new, outputs, head
         self._written = None if written is None else tuple(written)
+        self._highest = outputs - 1 if written is None else max(written)
         self._threads = cores() if threads is None else threads
         self._first, self._weights = banded_taps(old[0], new[0])
         self._past = self._first + np.array([np.flatnonzero(row)[-1] + 1 for row in self._weights])
         self._rows, self._columns = (axis_blocks(old[axis], new[axis], _BLOCK) for axis in (1, 2))
         taps = ((self._first, self._weights), banded_taps(old[1], new[1]), banded_taps(old[2], new[2]))
-        self._tiles = TilePainting(old, new, taps, outputs, head, written, self._threads) if available() else None
+        native = available() and self._highest <= _HIGHEST_NATIVE
+        self._tiles = TilePainting(old, new, taps, outputs, head, written, self._threads) if native else None
         self._thickness = max(1, _PLANES_VOXELS // max(old[1] * old[2], new[1] * new[2]))
 
     @property
     def extra_bytes(self) -> int:
         """An upper bound of the memory that `paint` takes beside `part` and `into`, in bytes."""
+        if self._tiles is not None:
+            return self._tiles.extra_bytes
         taken = self._thickness * self._old[1] * self._old[2]
         given = self._thickness * self._new[1] * self._new[2]
         between = self._thickness * max(self._old[1] * self._new[2], self._new[1] * self._old[2])
@@ -119,9 +124,8 @@ class LabelPainter:
         if into.shape != (outputs.stop - outputs.start, *self._new[1:]):
             msg = f"labels of shape {into.shape} for slices {outputs.start} to {outputs.stop} of {self._new}"
             raise ValueError(msg)
-        highest = self._outputs - 1 if self._written is None else max(self._written)
-        if into.dtype.kind != "u" or highest > np.iinfo(into.dtype).max:
-            msg = f"labels up to {highest} do not fit into {into.dtype}"
+        if into.dtype.kind != "u" or self._highest > np.iinfo(into.dtype).max:
+            msg = f"labels up to {self._highest} do not fit into {into.dtype}"
             raise ValueError(msg)
 
     def _paint_planes(self, used: NDArray[np.floating[Any]], outputs: slice, into: Labels) -> None:

@@ -16,11 +16,14 @@ from leanseg.kernels.resampling import Float32, Shape
 Taps = tuple[NDArray[np.intp], Float32]
 Tile = tuple[int, int, int, int]
 
-_TILE_BYTES = 3 << 18  # what a tile works in should fit into a core's own cache
+# What a tile works in. Its borders are read by its neighbours, too, which costs more than a core's own cache overflowing
+# with scores of classes that seldom need to be looked at.
+_TILE_BYTES = 9 << 18
 _ROWS, _COLUMNS = 64, 128  # of the largest tile
 _LANES = 16
 _TILES_PER_THREAD = 3  # at least, where there are rows enough: they take different times
 _ALIGNMENT = 64
+_THREAD_BYTES = 1 << 20  # stack and share of the heap of a thread
 _ERROR = 2.0**-20  # per tap, more than rounding may change an interpolated value by, relatively
 
 
@@ -74,7 +77,7 @@ class TilePainting:
     @property
     def extra_bytes(self) -> int:
         """An upper bound of the memory that `paint` takes beside its arguments, in bytes."""
-        return self._threads * (self._bytes + _ALIGNMENT)
+        return self._threads * (self._bytes + _ALIGNMENT + _THREAD_BYTES)
 
     def takes(self, part: NDArray[Any], into: NDArray[Any]) -> bool:
         """Tell whether the kernel knows the numbers in both arrays."""
