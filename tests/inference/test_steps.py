@@ -17,7 +17,12 @@ def of(make_package, tmp_path):
     package = make_package(tmp_path / "package")
     predictor = Predictor(package.plan, open_engine(package, "openvino", 1))
     return lambda **how: Steps(
-        predictor, package, tmp_path / "out", Limits(None, 10**6), progress=Progress(), **{"resume": False, **how}
+        predictor,
+        package,
+        tmp_path / "out",
+        Limits(None, 10**6),
+        progress=Progress(),
+        **{"resume": False, "facts": {}, **how},
     )
 
 
