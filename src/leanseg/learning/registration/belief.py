@@ -12,7 +12,7 @@ from leanseg.learning.registration.errors import FoldingError, OtherFieldOfViewE
 from leanseg.learning.registration.pyramid import Spacing
 
 MOST_FOLDING = 1e-3  # share of the voxels
-LEAST_ABOVE_CHANCE = 0.1  # 0 is chance, 1 complete agreement
+LEAST_ABOVE_CHANCE = 0.09  # 0 is chance, 1 complete agreement
 MOST_LARGER = 8.0  # times the volume of the other scan: a head with its neck is four times a brain without its skull
 
 
