@@ -10,16 +10,16 @@ from leanseg.inference import memory, predict_cases
 from leanseg.inference.case_memory import CaseMemory
 from leanseg.inference.engine_memory import TileMemory
 from leanseg.inference.memory import Demand, MemoryLimitError, promise
-from leanseg.machine import rss_bytes
 
-ENGINE = TileMemory((8, 8, 8), process=50_000_000, opening=10_000_000, opened=5_000_000, computing=40_000_000)
+ENGINE = TileMemory((8, 8, 8), process=1_000_000, opening=10_000_000, opened=5_000_000, computing=40_000_000)
 HUGE = 10**12
 
 
 @pytest.fixture(autouse=True)
-def _no_child(monkeypatch):
-    """The engine's bytes are given: what measures them has tests of its own."""
+def _given_bytes(monkeypatch):
+    """Bytes of process and engine are given: what measures them has tests of its own."""
     monkeypatch.setattr(memory, "measure", lambda *_: ENGINE)
+    monkeypatch.setattr(memory, "rss_bytes", lambda: 100_000_000)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_what_the_open_engine_takes_more_than_was_told_is_counted():
 def test_reading_ahead_is_given_up_first(package, cases):
     roomy = promised(package, cases, HUGE)
     assert roomy.read_ahead
-    tight = promised(package, cases, roomy.bytes - 1_000_000)
+    tight = promised(package, cases, roomy.bytes - 1)
     assert not tight.read_ahead
     assert tight.bytes < roomy.bytes
 
@@ -107,12 +107,19 @@ def test_labels_are_the_same_within_a_limit_and_the_sidecar_names_it(package, ca
     assert said["tile"] == [8, 8, 8]
 
 
-def test_an_engine_that_takes_more_once_open_is_refused(package, cases):
-    made = promised(package, cases, rss_bytes() + 200_000_000)
-    ballast = np.ones(400_000_000, dtype=np.uint8)
+def test_an_engine_that_takes_more_once_open_is_refused(package, cases, monkeypatch):
+    made = promised(package, cases, 300_000_000)
+    monkeypatch.setattr(memory, "rss_bytes", lambda: 400_000_000)
     with pytest.raises(MemoryLimitError):
         made.checked()
-    assert ballast[-1]
+
+
+def test_an_engine_that_takes_more_once_open_may_leave_no_room_to_read_ahead(package, cases, monkeypatch):
+    roomy = promised(package, cases, HUGE)
+    made = promised(package, cases, roomy.bytes)
+    assert made.read_ahead
+    monkeypatch.setattr(memory, "rss_bytes", lambda: 100_000_000 + ENGINE.opened + 1000)
+    assert not made.checked().read_ahead
 
 
 def test_an_open_engine_is_tried(package, cases):

@@ -127,6 +127,7 @@ def prepare(
         target[...] = resample(kept[None], grid.shape)[0]
         if kept.shape != grid.shape:
             _round_to(background_value(kept), target)
+        del kept  # the next channel needs the memory
     return Prepared(result, grid)
 
 
