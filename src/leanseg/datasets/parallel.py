@@ -1,7 +1,7 @@
 """Read many cases with several threads while only a few are in memory."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ _MOST_WORKERS = 8
 _BYTES_PER_VOXEL = 16
 
 
-def in_order(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
+def in_order(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Generator[Result, None, None]:
     """Yield `work(item)` for each of `items` in order, from `workers` threads.
 
     Never more than `workers` items are worked on or wait to be taken, so memory stays bounded by them.
