@@ -20,4 +20,5 @@ def tried(engine: Engine | Ensemble, channels: int, tile: Shape) -> TileMemory:
     for _ in range(_TIMES):
         scores = opened(np.zeros((1, channels, *tile), dtype=np.float32))
     del scores
-    return TileMemory(tile, before, 0, 0, max(0, peak_rss_bytes() - before))
+    kept = max(0, rss_bytes() - before)  # has it from now on, before the first case too
+    return TileMemory(tile, before, 0, kept, max(kept, peak_rss_bytes() - before))
