@@ -39,3 +39,18 @@ def test_what_is_no_place_for_cases_is_refused_and_nothing_is_written(leanseg, p
     done = leanseg("tune", package.path, "--cases", tmp_path / "none", "-o", tmp_path / "out")
     assert done.code == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_precision_that_is_asked_for_is_used_or_refused(leanseg, package, scans, tmp_path):
+    done = leanseg("predict", package.path, scans, "-o", tmp_path / "out", "--precision", "fp32", "--json")
+    assert json.loads(done.out)["precision"] == "fp32"
+    refused = leanseg("predict", package.path, scans, "-o", tmp_path / "other", "--precision", "int8")
+    assert refused.code == 2
+    assert "no graph that is quantised" in refused.err
+    assert "leanseg tune" in refused.err
+    torch = leanseg(
+        "predict", package.path, scans, "-o", tmp_path / "other", "--precision", "fp32", "--engine", "torch"
+    )
+    assert torch.code == 2
+    assert "--precision and --engine torch" in torch.err
+    assert not (tmp_path / "other").exists()
