@@ -120,7 +120,7 @@ def test_functions_take_what_their_commands_take_by_the_same_names(name):
     assert of_function - {"out"} == of_command - {"out"}
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "Model", "Segmentation"])
+@pytest.mark.parametrize("name", [*COMMANDS, "profile", "untrained_package", "Model", "Segmentation"])
 def test_everything_that_is_called_explains_itself(name):
     assert len(inspect.getdoc(getattr(leanseg, name))) > 50
 

@@ -156,8 +156,9 @@ def _move(source: Tensor, target: Tensor, slices: int) -> None:
 def _exported(flows: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:
     """Return the joined and shifted flows as one depthwise convolution along depth, whose kernels hold a single 1.
 
-    The same to the last bit. Engines keep it in the layout of the convolutions around it, where slices that are cut
-    out and joined again cost them up to twice as much (see benchmarks/depth_shift_export.py).
+    The same to the last bit. OpenVINO keeps it in the layout of the convolutions around it, where slices that are cut
+    out and joined again cost more than twice as much; ONNX Runtime is a little slower with it (see
+    benchmarks/depth_shift_export.py).
     """
     joined = torch.cat(list(flows), dim=1) if len(flows) > 1 else flows[0]
     reach = max(abs(slices) for _, slices in parts)
