@@ -126,6 +126,7 @@ class Package:
             _check_model(other, name, other.onnx_bytes(member))
         return other
 
+    @property
     def has_int8(self) -> bool:
         """Whether there are quantised graphs, too."""
         return int8_name(0, self.members) in self.manifest.files
