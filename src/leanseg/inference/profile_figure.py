@@ -1,5 +1,6 @@
 """A profile as a picture: resident memory over the seconds of a prediction, in the colours of its phases."""
 
+import io
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from leanseg.inference.profiling import Profile
 from leanseg.plans import show_bytes
-from leanseg.storage import whole_file
+from leanseg.storage import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,8 +38,12 @@ def draw_profile(profile: Profile, picture: Path) -> None:
     _draw_memory(axes, profile)
     _frame(axes, profile)
     _legend(axes, profile)
-    with mpl.rc_context({"svg.hashsalt": "profile", "svg.fonttype": "none"}), whole_file(picture) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
+    drawn = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "profile", "svg.fonttype": "none"}):
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    label = f"Memory of a prediction of {profile.seconds:.1f} seconds, by phase"
+    # matplotlib gives a picture no name for those who cannot see it.
+    write_text(picture, drawn.getvalue().replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))
 
 
 def _draw_memory(axes: "Axes", profile: Profile) -> None:
