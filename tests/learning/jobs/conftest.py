@@ -10,6 +10,15 @@ from leanseg.datasets import Case, Dataset, make_splits, write_splits
 from leanseg.plans import Data, Inference, Network, Normalisation, Plan, Preprocessing, Training
 
 
+@pytest.fixture(scope="session", autouse=True)
+def engine_memory():
+    """What is said to be measured of engines, for which two processes would have to be started in every training."""
+    told = {"openvino": {"base_bytes": 1, "bytes_per_voxel": 2.0, "tiles": [], "steps": []}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("leanseg.learning.jobs.rehearsal.measured_memory", lambda *_: told)
+        yield told
+
+
 @pytest.fixture(scope="session")
 def balls(tmp_path_factory):
     folder = tmp_path_factory.mktemp("balls")

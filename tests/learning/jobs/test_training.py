@@ -110,13 +110,14 @@ def test_a_run_predicts_like_its_package(whole, balls, tmp_path):
     assert np.array_equal(labels.affine, image.affine)
 
 
-def test_the_card_and_manifest_tell_the_validation(whole):
+def test_the_card_and_manifest_tell_the_validation(whole, engine_memory):
     package = Package.read(whole.folder.package)
     dice = whole.evaluation.cohort.summaries["ball"]["dice"].mean
     assert f"Dice {dice:.4f}" in package.card()
     assert package.manifest.measured["validation"]["dice"]["ball"] == pytest.approx(dice)
     assert all(engine["label_agreement"] > 0.999 for engine in package.manifest.measured["parity"].values())
     assert len(package.manifest.measured["parity"]) == 2
+    assert package.manifest.measured["memory"] == engine_memory
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

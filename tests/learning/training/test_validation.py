@@ -83,3 +83,8 @@ def test_regions_are_judged_as_they_are_written_and_only_where_somebody_has_look
 def test_a_target_that_is_nowhere_counts_in_no_case():
     absent = [CachedCase("empty", np.zeros((4, *SHAPE), np.float32), np.zeros(SHAPE, np.uint8), ())]
     assert all(math.isnan(score) for score in validate(plan(), absent))
+
+
+def test_a_network_that_has_diverged_has_found_nothing():
+    some = [CachedCase(c.name, np.full_like(c.image, np.nan), c.labels, ()) for c in cases(4, [0, 1, 2, 3])]
+    assert validate(plan(), some) == pytest.approx(0)

@@ -80,12 +80,17 @@ class Exported:
 
 
 def export(
-    plan: Plan, weights: Mapping[str, Tensor], tile: NDArray[np.float32], masks: Masks | None = None
+    plan: Plan,
+    weights: Mapping[str, Tensor],
+    tile: NDArray[np.float32],
+    masks: Masks | None = None,
+    memory: dict[str, Any] | None = None,
 ) -> Exported:
     """Return graph and weights of a trained network, and how far the engines agree with torch.
 
     tile: (1, C, D, H, W) of a preprocessed scan, to compare on. masks: of a sparsely trained network, whose dead
-    kernels are zero in `weights`. Raises NoEngineError.
+    kernels are zero in `weights`. memory: what was measured of the same network with other weights (see
+    `measured_memory`), which takes as much; None: it is measured now. Raises NoEngineError.
     """
     network = build_network(plan)
     network.load_state_dict(dict(weights))
@@ -95,7 +100,8 @@ def export(
     plan, remark = _with_able_engine(_in_fp32(plan), unreadable)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     tensors = weight_bytes(weights)
-    memory = measured_memory(plan, network, tensors, graph)
+    if memory is None:
+        memory = measured_memory(plan, network, tensors, graph)
     exported = Exported(plan, tensors, graph, parameters, parity, remark, memory=memory)
     if not masks:
         return exported

@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leanseg.datasets import Case, Dataset
+from leanseg.learning.export.engine_memory import measured_memory
 from leanseg.learning.export.packaging import export
 from leanseg.learning.export.parity import require_parity
 from leanseg.learning.export.torch_engine import build_network
@@ -25,11 +27,12 @@ _PER_CASE = ("Predicting", "Measuring")  # what predict_cases and evaluate call 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Seconds of what comes after training."""
+    """Seconds of what comes after training, and what need not be measured then."""
 
     export: float
     once: float  # of prediction and report, whatever the number of cases
     per_case: float
+    memory: dict[str, Any]  # of the engine, see `measured_memory`: other weights take as much
 
     def seconds(self, cases: int) -> float:
         """Return how long it will take to end a run with `cases` validation cases."""
@@ -48,7 +51,8 @@ def rehearse(plan: Plan, dataset: Dataset, case: Case, tile: NDArray[np.float32]
     with tempfile.TemporaryDirectory(dir=folder, prefix=".rehearsal-") as place:
         root = Path(place)
         started = time.monotonic()
-        exported = export(plan, build_network(plan).state_dict(), tile)
+        network = build_network(plan)
+        exported = export(plan, network.state_dict(), tile, memory={})
         require_parity(exported.parity)
         exported.write(root / "package", {}, {})
         written = time.monotonic()
@@ -57,10 +61,12 @@ def rehearse(plan: Plan, dataset: Dataset, case: Case, tile: NDArray[np.float32]
         judged = time.monotonic()
     for failure in judgement.failures:
         raise failure.error
+    memory = measured_memory(exported.plan, network, exported.weights, exported.graph)
     return Rehearsal(
         export=written - started,
         once=max(0.0, judged - written - stopwatch.seconds),
         per_case=stopwatch.seconds,
+        memory=memory,
     )
 
 

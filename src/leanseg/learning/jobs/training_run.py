@@ -108,6 +108,7 @@ class TrainingRun:
         self._registered: UnlabelledScans | None = None
         self._judged: Sequence[Case] = self._validation  # fewer where time does not allow all of them
         self._tile: NDArray[np.float32] | None = None  # of a real case, to compare engines on
+        self._memory: dict[str, Any] = {}  # of the engine, as rehearsed
         self._material: _Material | None = None
 
     def prepare(self) -> None:
@@ -130,6 +131,7 @@ class TrainingRun:
         example = (self._validation or self._training)[typical]
         self._tile = middle_tile((validation or training)[typical].image, self._plan.inference.tile)
         rehearsal = rehearse(self._plan, self._dataset, example, self._tile, self.folder.root)
+        self._memory = rehearsal.memory
         seconds = _seconds(validate([validation[typical]]), network.state_dict()) if validation else 0.0
         chosen = _evenly_spread(validation, self._milestone_cases(seconds)) if validation else []
         if self._state.last.exists():
@@ -244,7 +246,7 @@ class TrainingRun:
         if self._plan.training.sparsity:
             draw_history(self._state.masks, self._state.masks.with_suffix(".svg"))
         weights, masks = _kept(self._state, self._plan.training.keep)
-        exported = export(self._plan, weights, self._tile, masks)
+        exported = export(self._plan, weights, self._tile, masks, self._memory)
         if exported.remark:
             self._progress.note(exported.remark)
         try:

@@ -43,5 +43,8 @@ class Validation:
     def _case(self, case: CachedCase, engine: Engine) -> NDArray[np.float64]:
         inference, data = self._plan.inference, self._plan.data
         scores = fuse(engine, case.image[:], inference.tile, inference.overlap, blending=inference.blending)
-        labels = labels_of_scores(scores, case.shape, written_indices(data))
+        try:
+            labels = labels_of_scores(scores, case.shape, written_indices(data))
+        except FloatingPointError:  # a network that has diverged has found nothing
+            labels = np.zeros(case.shape, np.uint8)
         return dice(labels, case.labels[:], list(target_indices(data).values()), ignored_index(data))
