@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import leanseg
+import leanseg.api.model
 from leanseg.datasets import Region
 from leanseg.errors import BudgetError, InputError
 from leanseg.inference.cohort import NotANumberError
@@ -32,7 +33,9 @@ class Scripted:
 def test_the_engine_is_opened_once_for_many_scans(package, image, affine, monkeypatch):
     opened = []
     open_engine = leanseg.api.model.open_engine
-    monkeypatch.setattr("leanseg.api.model.open_engine", lambda *given: opened.append(given) or open_engine(*given))
+    monkeypatch.setattr(
+        "leanseg.api.model.open_engine", lambda *given, **how: opened.append(given) or open_engine(*given, **how)
+    )
     model = leanseg.Model(str(package))
     first, second = model.predict((image, affine)), model.predict((-image, affine))
     assert len(opened) == 1

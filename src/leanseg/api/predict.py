@@ -146,7 +146,14 @@ def _model(
     if limit is not None and name in ("openvino", "onnxruntime"):
         found = one_scan(scan, opened.plan.data.channels)
         settings = promise_for(
-            opened, [found.size()], limit, engine=name, threads=threads, read_ahead=False, mirror=mirror
+            opened,
+            [found.size()],
+            limit,
+            engine=name,
+            precision=precision,
+            threads=threads,
+            read_ahead=False,
+            mirror=mirror,
         )
         opened = settings.package
     return Model(opened, engine=engine, precision=precision, device=device, threads=threads)

@@ -109,18 +109,16 @@ def profile(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure what predicting a scan costs here, or count what a network costs.
+    """Measure a prediction here, or count what a network costs.
 
     With a package a scan of --volume voxels is made and really predicted, file to file, in a fresh process: seconds
     and peak resident memory, phase by phase. leanseg networks NAME --package makes a package that needs no training.
 
     With --static NETWORK parameters, multiply-accumulates (MACs) and the memory that a training step keeps are counted,
     on tensors without data: any network at any size takes seconds. With a density, of the kernels that are kept: in
-    theory, as masked networks are computed dense.
+    theory, as masked networks are computed dense: leanseg profile --static unet3d --classes 16 --shape 64x160x160
 
     Example: leanseg profile runs/abdomen --volume 512x512x300 --spacing 0.8x0.8x1
-
-    Example: leanseg profile --static unet3d --classes 16 --shape 64x160x160
     """
     measured = {"volume": volume, "spacing": spacing, "engine": engine, "threads": threads, "out": out}
     counted = {

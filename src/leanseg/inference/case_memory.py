@@ -129,7 +129,9 @@ def _fusing(network: Network, grid: Grid) -> int:
     constant = (4 if network.mirrored else 1) * _NUMBER * network.channels * math.prod(tile)
     if network.members > 1:
         kept = network.channels * (network.members if network.head else 1)
-        whole = _NUMBER * kept * math.prod(grid.shape)
+        # Scores are summed in the image filled up to a tile, features are kept without what was added.
+        size = grid.shape if network.head else map(max, grid.shape, tile)
+        whole = _NUMBER * kept * math.prod(size)
         return canvas.extra_bytes + constant + whole + streaming_bytes(grid.shape, tile, overlap, network.channels)
     before = canvas.slices_before(tile[axis], overlap)
     return canvas.extra_bytes + constant + streaming_bytes(grid.shape, tile, overlap, network.channels, before)

@@ -95,6 +95,7 @@ def predict_cases(
             chosen,
             max_ram,
             engine=engine,
+            precision=precision,
             threads=threads,
             read_ahead=read_ahead,
             mirror=mirror,

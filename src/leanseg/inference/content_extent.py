@@ -78,7 +78,8 @@ def _box(slices: Iterator[Float32], shape: tuple[int, ...]) -> list[tuple[int, i
             extent.add(piece, z)
     corners.append(ends)
     background = background_value(np.stack(corners, axis=-1))
-    return next(extent for extent in extents if extent.value == background).ends
+    # NaN equals nothing: reading such a scan refuses it and says why.
+    return next((extent.ends for extent in extents if extent.value == background), None)
 
 
 def _slices(header: Header, stream: RawStream | InflatedStream, nan: float | None) -> Iterator[Float32]:

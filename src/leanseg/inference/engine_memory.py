@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from leanseg.errors import LeansegError
+from leanseg.inference.engines import Precision
 from leanseg.packages import Package
 
 Shape = tuple[int, int, int]
@@ -117,12 +118,13 @@ def engine_key(name: str, precision: str = "fp32") -> str:
     return plain if precision == "fp32" else f"{plain} {precision}"
 
 
-def measure(package: Path, engine: str, threads: int | None = None) -> TileMemory:
-    """Open the package at `package` in a new process, compute its tile twice and return the bytes.
+def measure(package: Package, engine: str, threads: int | None = None, precision: Precision = "fp32") -> TileMemory:
+    """Open `package` at its tile in a new process, compute a tile twice and return the bytes.
 
     Twice, as ONNX Runtime takes twice as much from the second tile on. Raises NotMeasuredError.
     """
-    command = [sys.executable, "-P", "-m", "leanseg.inference.engine_probe", str(package), engine]
+    tile = "x".join(map(str, package.plan.inference.tile))
+    command = [sys.executable, "-P", "-m", "leanseg.inference.engine_probe", str(package.path), engine, precision, tile]
     try:
         done = subprocess.run(  # noqa: S603
             [*command, *([str(threads)] if threads else [])],

@@ -5,7 +5,7 @@ import numpy as np
 from leanseg.inference.engines import Ensemble
 from leanseg.inference.engines.cut_engine import head_of
 from leanseg.inference.sliding_window import Blending, Float32, Shape, fuse
-from leanseg.inference.streaming import finished_slabs
+from leanseg.inference.streaming import finished_slabs, roll_axis
 from leanseg.kernels import Head
 from leanseg.progress import Progress
 
@@ -29,6 +29,7 @@ def fuse_members(
         return fuse(ensemble, image, tile, overlap, progress, doing, blending), None
     features = np.empty((0, *image.shape[1:]), dtype=np.float32)
     heads: list[Head] = []
+    axis = roll_axis(image.shape[1:], tile)
     for opened in ensemble.openers:
         engine = opened()
         head = head_of(engine)
@@ -37,8 +38,8 @@ def fuse_members(
             raise ValueError(msg)
         if not heads:
             features = np.empty((len(ensemble.openers) * head.features, *image.shape[1:]), dtype=np.float32)
-        own = features[len(heads) * head.features :][: head.features]
-        for slab in finished_slabs(engine, image, tile, overlap, blending, progress=progress, doing=doing):
+        own = np.moveaxis(features[len(heads) * head.features :][: head.features], 1 + axis, 1)
+        for slab in finished_slabs(engine, image, tile, overlap, blending, axis=axis, progress=progress, doing=doing):
             own[:, slab.first : slab.first + slab.array.shape[1]] = slab.array
         heads.append(head)
         del engine, slab  # the next one needs the memory

@@ -15,8 +15,9 @@ from leanseg.errors import BudgetError, InputError
 from leanseg.inference.case_memory import CaseMemory, Network, case_memory, geometry_of, plan_grid
 from leanseg.inference.content_extent import content_shape
 from leanseg.inference.engine_memory import TileMemory, engine_key, measure, measured_at_export
-from leanseg.inference.engines import Engine, Ensemble
+from leanseg.inference.engines import Engine, Ensemble, Precision
 from leanseg.inference.engines.cut_engine import head_of
+from leanseg.inference.engines.precision import Choice
 from leanseg.inference.mirroring import mirrors
 from leanseg.inference.trial import tried
 from leanseg.machine import rss_bytes
@@ -130,16 +131,19 @@ class Demand:
         """Return bytes beside process and engine while each case is worked on."""
         sizes = [memory or CaseMemory(0, 0, 0) for _, memory in self.cases]
         names = [name for name, _ in self.cases]
+        # Of the first one, preparing comes before the engine's first tile.
+        first = [max(0, size.preparing - (self.engine.computing - self.engine.opened)) for size in sizes[:1]]
         if not read_ahead:
-            # Of the first one, preparing comes before the engine's first tile.
-            first = [max(0, size.preparing - (self.engine.computing - self.engine.opened)) for size in sizes[:1]]
             preparing = [*first, *(size.preparing for size in sizes[1:])]
             alone = zip(preparing, sizes, strict=True)
             return [(name, max(before, size.computing)) for name, (before, size) in zip(names, alone, strict=True)]
         following = chain(sizes[1:], repeat(CaseMemory(0, 0, 0)))
         before = [CaseMemory(0, 0, 0), *sizes[:-1]]
         together = zip(names, before, sizes, following, strict=False)
-        return [(name, last.writing + this.computing + then.preparing) for name, last, this, then in together]
+        return [
+            *zip(names, first, strict=False),
+            *((name, last.writing + this.computing + then.preparing) for name, last, this, then in together),
+        ]
 
 
 def promise(
@@ -148,6 +152,7 @@ def promise(
     limit: int,
     *,
     engine: str | Engine | Ensemble,
+    precision: Precision | None = None,
     threads: int | None = None,
     read_ahead: bool,
     mirror: bool = False,
@@ -156,13 +161,21 @@ def promise(
 ) -> Promise:
     """Return how `cases` can be predicted within `limit` bytes; with the package at the tile that was chosen.
 
-    engine: a name, or one that is open. read_ahead: whether that is wanted at all. mirror: see `Predictor`. max_voxels,
-    nan: see `leanseg.volumes.read_channels`. Tiles are tried in the order of `Package.tiles`, the plan's first, and
-    without reading ahead before a tile is given up.
+    engine: a name, or one that is open. precision: see `open_engine`. read_ahead: whether that is wanted at all.
+    mirror: see `Predictor`. max_voxels, nan: see `leanseg.volumes.read_channels`. Tiles are tried in the order of
+    `Package.tiles`, the plan's first, and without reading ahead before a tile is given up.
     Raises MemoryLimitError naming the least that would do, or NotMeasuredError.
     """
     scans = [(case.name, _scan(package, case, max_voxels)) for case in cases]
-    within = partial(promise_for, limit=limit, engine=engine, threads=threads, read_ahead=read_ahead, mirror=mirror)
+    within = partial(
+        promise_for,
+        limit=limit,
+        engine=engine,
+        precision=precision,
+        threads=threads,
+        read_ahead=read_ahead,
+        mirror=mirror,
+    )
     try:
         return within(package, scans)
     except MemoryLimitError:
@@ -179,6 +192,7 @@ def promise_for(
     limit: int,
     *,
     engine: str | Engine | Ensemble,
+    precision: Precision | None = None,
     threads: int | None = None,
     read_ahead: bool,
     mirror: bool = False,
@@ -188,7 +202,9 @@ def promise_for(
     tiles = [listed.tile for listed in package.tiles] if isinstance(engine, str) else [package.plan.inference.tile]
     for tile in tiles:
         here = package.at_tile(tile)
-        demand, source = _demand(_network(here, engine, mirror=mirror), here, scans, engine, threads)
+        chosen = Choice.of(here, engine, precision).precision if isinstance(engine, str) else "fp32"
+        network = _network(here, engine, chosen, mirror=mirror)
+        demand, source = _demand(network, here, scans, engine, chosen, threads)
         for ahead in [True, False] if read_ahead and len(scans) > 1 else [False]:
             needed = demand.bytes(read_ahead=ahead)
             if needed <= limit:
@@ -202,6 +218,7 @@ def _demand(
     package: Package,
     scans: Sequence[tuple[str, Scan | None]],
     engine: str | Engine | Ensemble,
+    precision: Precision,
     threads: int | None,
 ) -> tuple[Demand, str]:
     before = rss_bytes()
@@ -209,10 +226,10 @@ def _demand(
     if not isinstance(engine, str):
         found, source = tried(engine, len(package.plan.data.channels), package.plan.inference.tile), "just now"
         base = found.process
-    elif known := measured_at_export(package, engine_key(engine)):
+    elif known := measured_at_export(package, engine_key(engine, precision)):
         found, source = known.at(package.plan.inference.tile), "at export"
     else:
-        found, source = measure(package.path, engine, threads), "just now, in a process of its own"
+        found, source = measure(package, engine, threads, precision), "just now, in a process of its own"
         least = before + found.process + max(found.opening, found.computing)
     if package.members > 1:  # one is opened after the other, beside the arrays of a scan
         found = replace(found, computing=max(found.opening, found.computing))
@@ -220,11 +237,11 @@ def _demand(
     return Demand(base, found, sizes, least), source
 
 
-def _network(package: Package, engine: str | Engine | Ensemble, *, mirror: bool) -> Network:
+def _network(package: Package, engine: str | Engine | Ensemble, precision: Precision, *, mirror: bool) -> Network:
     """Return what the engine gives, which for one that is not open its graph tells."""
     plan, outputs, members = package.plan, package.plan.data.outputs, package.members
     if isinstance(engine, str):
-        cut = cut_head(package.onnx_bytes(), outputs / members)
+        cut = cut_head(package.int8_bytes() if precision == "int8" else package.onnx_bytes(), outputs / members)
         head = cut[1] if cut else None
     else:
         opened = engine.openers[0]() if isinstance(engine, Ensemble) else engine

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leanseg.errors import BudgetError, InputError, LeansegError
+from leanseg.inference.engines.precision import thread_count
 from leanseg.inference.phantom import write_phantom_scan
 from leanseg.inference.watching import Watched, watch
-from leanseg.machine import cores
 from leanseg.packages import Package
 from leanseg.plans import show_bytes
 from leanseg.progress import Progress
@@ -145,7 +145,8 @@ def profile_prediction(
 ) -> Profile:
     """Predict a made scan of `volume` voxels, `spacing` mm apart (X, Y, Z), with `package`, and say what it took.
 
-    engine: a name, or None for the one the plan names. threads: cores for the engine, all by default.
+    engine: a name, or None for the one the plan names. threads: cores for the engine, by default as the package was
+    tuned, else all.
     The scan and its label map lie in a temporary folder, which is gone afterwards. Raises NoSuchScanError,
     ScanTooLargeError and NoRoomForScanError before anything is written, what `predict_cases` raises, and KilledError.
     """
@@ -172,7 +173,7 @@ def profile_prediction(
         network=plan.network.name,
         engine=watched.end["engine"],
         precision=watched.end["precision"],
-        threads=threads or cores(),
+        threads=threads or thread_count(package.threads),
         volume=volume,
         spacing=spacing,
         channels=len(data.channels),

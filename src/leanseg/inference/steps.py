@@ -173,4 +173,12 @@ def _failure(case: Case, error: LeansegError) -> Failure:
     """Return the failure of a case, whose message says where, even if it comes from code that knows only an array."""
     if not any(path.name in error.what for path in case.images):
         error.at(case.name)
+    _forget_frames(error)
     return Failure(case.name, error)
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Drop where an error and its causes came from: frames hold the arrays of the scan, and many cases may fail."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -42,7 +42,7 @@ class Head:
 
     def scores(self, features: NDArray[np.floating[Any]]) -> Float32:
         """Return the scores (K, ...) of `features` (F, ...)."""
-        flat = np.asarray(features, dtype=np.float32).reshape(self.features, -1)
+        flat = np.asarray(features, dtype=np.float32).reshape(len(features), -1)
         scores: Float32 = self.weights @ flat
         scores += self.bias[:, None]
         return scores.reshape(self.outputs, *features.shape[1:])

@@ -41,14 +41,17 @@ class Planes:
             for channel in part:
                 yield self._enlarged(self._between(channel))
             return
-        features = np.stack([self._between(channel) for channel in part], axis=1)
+        features = np.empty((len(self.taps), len(part), *part.shape[2:]), dtype=np.float32)
+        for place, channel in enumerate(part):
+            features[:, place] = self._between(channel)
         count, width, height, columns = features.shape
         features = features.reshape(count, width, -1)
         for start in range(0, head.outputs, CLASSES_AT_ONCE):
             several = slice(start, start + CLASSES_AT_ONCE)
             # One product per slice; the whole head would hold all classes.
             with np.errstate(over="ignore", invalid="ignore"):  # is found out below
-                scores = head.weights[several] @ features + head.bias[several, None]
+                scores = head.weights[several] @ features
+                scores += head.bias[several, None]
             refuse_unless_finite(scores)
             for k in range(scores.shape[1]):
                 yield self._enlarged(scores[:, k].reshape(count, height, columns))
@@ -69,7 +72,7 @@ class Planes:
 
 def refuse_unless_finite(values: NDArray[np.floating[Any]]) -> None:
     """Raise FloatingPointError if NaN or infinity is among `values`."""
-    if not np.isfinite(values).all():
+    if not all(np.isfinite(plane).all() for plane in values):  # one by one, so that little memory is needed
         raise not_finite()
 
 

@@ -129,7 +129,7 @@ class Package:
     @property
     def has_int8(self) -> bool:
         """Whether there are quantised graphs, too."""
-        return int8_name(0, self.members) in self.manifest.files
+        return self._other_tile is None and int8_name(0, self.members) in self.manifest.files
 
     def int8_bytes(self, member: int = 0) -> bytes:
         """Return a network's graph quantised to int8: the same shapes, convolutions between (De)QuantizeLinear."""

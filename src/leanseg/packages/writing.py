@@ -101,7 +101,9 @@ def write_tuned(
     older = {int8_name(member, members) for member in range(members)}
     contents = {name: package.file(name) for name in package.manifest.files if name not in older} | changed
     records = {name: record_of(io.BytesIO(content)) for name, content in contents.items()}
-    measured = {name: value for name, value in package.manifest.measured.items() if name != TUNED}
+    # Other tiles were listed beside the one that was the package's own; the graph of that one is gone.
+    stale = {TUNED, *(["tiles"] if inference.tile != package.plan.inference.tile else [])}
+    measured = {name: value for name, value in package.manifest.measured.items() if name not in stale}
     if tuned is not None:
         measured[TUNED] = dict(tuned)
     manifest = package.manifest.model_copy(update={"files": records, "measured": measured})

@@ -116,7 +116,7 @@ class _Study:
         """Measure, choose and write."""
         self._prepare(self.untuned)
         best = self._best_of(self.untuned, list(self._engines()))
-        best = self._best_of(best, other_threads(best))
+        best = self._best_of(best, [each for each in other_threads(best) if self._prepare(each)])
         best = self._best_of(best, list(self._other_tiles(best)))
         verdicts = self._verdicts()
         chosen = next(verdict for verdict in verdicts if verdict.measured.candidate == best)

@@ -29,7 +29,7 @@ _LONGEST = 300.0  # seconds
 
 def library_name() -> str:
     """Return the file name of the library, which tells the sources that it is made of: an older one is not loaded."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(repr((_OPTIONS, _PROCESSORS)).encode())
     for source in sorted(FOLDER.glob("*.[ch]")):
         digest.update(source.read_bytes())
     return f"kernels-{digest.hexdigest()[:12]}.so"

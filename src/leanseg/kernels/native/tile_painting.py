@@ -102,7 +102,10 @@ class TilePainting:
         free: list[NDArray[np.uint8]] = []
 
         def paint(tile: Tile) -> None:
-            memory = free.pop() if free else np.empty(self._bytes + _ALIGNMENT, dtype=np.uint8)
+            try:
+                memory = free.pop()
+            except IndexError:
+                memory = np.empty(self._bytes + _ALIGNMENT, dtype=np.uint8)
             start = memory.ctypes.data + -memory.ctypes.data % _ALIGNMENT
             failed = library().leanseg_paint(ctypes.byref(painting), _box(tile), ctypes.c_void_p(start))
             finite.append(not failed)

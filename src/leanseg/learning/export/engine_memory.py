@@ -46,7 +46,7 @@ def _measured(plan: Plan, tile: Size, weights: bytes, graph: bytes) -> TileMemor
             card="",
             facts={},
         )
-        return measure(package.path, plan.inference.engine)
+        return measure(package, plan.inference.engine)
 
 
 def _halved(tile: Size, parts: Size) -> Size:

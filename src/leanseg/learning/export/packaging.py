@@ -97,7 +97,7 @@ def export(
     graph = export_onnx(network, len(plan.data.channels), plan.inference.tile)
     others: dict[str, Callable[[], Engine]] = {name: partial(engine, graph) for name, engine in _ENGINES.items()}
     parity, unreadable = compare_engines(tile, TorchEngine(network), others, regions=bool(plan.data.regions))
-    plan, remark = _with_able_engine(_in_fp32(plan), unreadable)
+    plan, remark = _with_able_engine(in_fp32(plan), unreadable)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     tensors = weight_bytes(weights)
     if memory is None:
@@ -108,7 +108,7 @@ def export(
     return replace(exported, masks=weight_bytes(masks), kept=Kept.by(masks, weights, parameters))
 
 
-def _in_fp32(plan: Plan) -> Plan:
+def in_fp32(plan: Plan) -> Plan:
     """Return `plan` predicting in fp32: another precision was measured with other weights, if any."""
     return plan.model_copy(update={"inference": plan.inference.model_copy(update={"precision": "fp32"})})
 

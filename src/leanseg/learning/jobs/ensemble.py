@@ -24,7 +24,7 @@ from leanseg.evaluation import Evaluation, Summary, summarise
 from leanseg.inference import prepare
 from leanseg.learning.export.card import write_card
 from leanseg.learning.export.masks import Kept
-from leanseg.learning.export.packaging import Exported, export
+from leanseg.learning.export.packaging import Exported, export, in_fp32
 from leanseg.learning.export.parity import require_parity
 from leanseg.learning.jobs.cross_validation_folder import CrossValidationFolder
 from leanseg.learning.jobs.judgement import dice_sentences, judge
@@ -167,8 +167,8 @@ def _members(folder: CrossValidationFolder) -> list[Package]:
 
 
 def _decisions(plan: Plan) -> Plan:
-    """Return what folds have in common: all but the engine, which export chooses anew if need be, and the reasons."""
-    inference = plan.inference.model_copy(update={"engine": "openvino"})
+    """Return what folds have in common: all but the reasons, and what export or tuning chooses to compute them by."""
+    inference = plan.inference.model_copy(update={"engine": "openvino", "precision": "fp32"})
     return plan.model_copy(update={"inference": inference, "explanation": ()})
 
 
@@ -226,12 +226,13 @@ def _write_scores(
     parameters = sum(_parameters(member) for member in members)
     sparse = [member for member in members if member.masks()]
     kept = Kept.together(map(_kept, sparse)) if sparse else None
+    plan = in_fp32(members[0].plan)
     return write_package(
         out,
-        plan=members[0].plan,
+        plan=plan,
         weights=[member.file("model.safetensors") for member in members],
         onnx=[member.onnx_bytes() for member in members],
-        card=write_card(members[0].plan, parameters, sentences, networks=len(members), unseen=True, kept=kept),
+        card=write_card(plan, parameters, sentences, networks=len(members), unseen=True, kept=kept),
         masks=[member.file("masks.safetensors") for member in sparse],
         facts={
             **facts,

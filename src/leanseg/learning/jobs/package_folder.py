@@ -13,7 +13,7 @@ class NotAPackageFolderError(InputError):
         super().__init__(
             what=f"{path} holds something that is no model package",
             why="--overwrite replaces the folder as a whole, and only an earlier package is meant to go",
-            fix="choose another folder with -o",
+            fix="choose another folder",
         )
 
 
