@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_the_names_of_engines_have_no_version():
 
 def test_a_process_of_its_own_measures_a_package(make_package, tmp_path):
     package = make_package(tmp_path / "package", tile=(16, 32, 32), random=True)
-    found = measure(package.path, "openvino")
+    found = measure(package, "openvino")
     assert found.tile == (16, 32, 32)
     activations = 4 * 8 * 16 * 32 * 32  # of one layer
     assert found.computing > max(found.opened, activations)
@@ -68,6 +69,7 @@ def test_a_process_of_its_own_measures_a_package(make_package, tmp_path):
     assert measured_at_export(package, "openvino") is None
 
 
-def test_what_cannot_be_measured_is_told(tmp_path):
+def test_what_cannot_be_measured_is_told(make_package, tmp_path):
+    gone = replace(make_package(tmp_path / "package"), path=tmp_path / "none")
     with pytest.raises(NotMeasuredError, match="openvino"):
-        measure(tmp_path / "none", "openvino")
+        measure(gone, "openvino")

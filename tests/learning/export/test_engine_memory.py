@@ -31,9 +31,9 @@ def exported(plan):
 
 
 def test_the_plans_tile_and_half_of_it_are_measured(plan, exported, monkeypatch):
-    def measure(path, engine):
+    def measure(package, engine):
         assert engine == "openvino"
-        tile = Package.read(path).plan.inference.tile  # its graph is checked against this
+        tile = Package.read(package.path).plan.inference.tile  # its graph is checked against this
         return TileMemory(tile, process=1, opening=2, opened=2, computing=100 + tile[0] * tile[1] * tile[2])
 
     monkeypatch.setattr(engine_memory, "measure", measure)

@@ -167,7 +167,7 @@ def _exported(flows: Sequence[Tensor], parts: Sequence[Part]) -> Tensor:
     moves = np.repeat([slices for _, slices in parts], [channels for channels, _ in parts])
     # From numpy, so that the graph holds them as they are and not how they were made.
     kernels = (np.arange(reach, -reach - 1, -1) == moves[:, None]).astype(np.float32)
-    weight = torch.from_numpy(kernels[:, None, :, None, None]).to(joined)
+    weight = torch.from_numpy(kernels[:, None, :, None, None])
     return functional.conv3d(joined, weight, padding=(reach, 0, 0), groups=len(kernels))
 
 
