@@ -6,6 +6,7 @@ import pytest
 
 from leanseg.inference import Predictor, prepare
 from leanseg.inference.case_memory import Network, case_memory, geometry_of, plan_grid
+from leanseg.machine import cores
 from leanseg.plans import Data, Inference, Normalisation, Plan, Preprocessing, Training
 from leanseg.plans import Network as PlannedNetwork
 from leanseg.volumes import read_channels
@@ -72,10 +73,11 @@ def test_the_headers_tell_what_preparing_and_computing_take(tmp_path, channels, 
     predictor = Predictor(plan, Flat(3, plan.inference.tile))
     predictor.labels_of(preparing())  # caches fill now
     prepared, taken = peak_of(preparing)
-    assert taken <= told.preparing <= 1.25 * taken + 8e6
+    slack = 8e6 * cores()  # each core has slices of its own under work
+    assert taken <= told.preparing <= 1.25 * taken + slack
     labels, taken = peak_of(lambda: predictor.labels_of(prepared))
     taken += prepared.array.nbytes
-    assert taken <= told.computing <= 1.25 * taken + 8e6
+    assert taken <= told.computing <= 1.25 * taken + slack
     assert told.writing >= labels.nbytes
 
 
