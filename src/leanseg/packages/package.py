@@ -26,7 +26,7 @@ from leanseg.packages.manifest import (
     weights_name,
 )
 from leanseg.packages.stores import FolderStore, Store, ZipStore
-from leanseg.packages.tiles import Shape, ValidatedTile, tile_graph_name, validated_tiles
+from leanseg.packages.tiles import Shape, ValidatedTile, is_tile_graph, tile_graph_name, validated_tiles
 from leanseg.plans import Plan, PlanError, parse_plan
 
 Threads = Literal["all", "half", "one"]  # of the cores that a process may use
@@ -173,7 +173,8 @@ class Package:
 
 def _hash(manifest: Manifest) -> str:
     quantised = {int8_name(member, manifest.members) for member in range(manifest.members)} & manifest.files.keys()
-    decisive = sorted({*required(manifest.members), *quantised} - {"card.md"})
+    other_tiles = {name for name in manifest.files if is_tile_graph(name)}
+    decisive = sorted({*required(manifest.members), *quantised, *other_tiles} - {"card.md"})
     lines = "".join(f"{manifest.files[name].sha256}  {name}\n" for name in decisive)
     return hashlib.sha256(lines.encode("ascii")).hexdigest()
 

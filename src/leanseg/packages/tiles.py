@@ -40,6 +40,11 @@ def tile_graph_name(tile: Shape, member: int, members: int) -> str:
     return f"model_tile_{size}.onnx" if members == 1 else f"model_{member}_tile_{size}.onnx"
 
 
+def is_tile_graph(name: str) -> bool:
+    """Tell whether a file of that name is a graph for another tile, of whichever member."""
+    return "_tile_" in name and name.endswith(".onnx")
+
+
 def _read(entry: Any) -> tuple[Shape, float] | None:
     try:
         depth, height, width = (int(size) for size in entry["tile"])
