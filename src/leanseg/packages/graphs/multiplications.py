@@ -12,8 +12,8 @@ def multiply_accumulates(model: bytes, densities: Mapping[str, float] | None = N
     """Return the MACs of one run of an ONNX graph, those of a transposed convolution once per input voxel.
 
     densities: name of a weight -> share of its kernels that count; 1 for all others. Kernels that are no weights but
-    constants of the graph, as depth shifts are exported, count nothing, as with papers. In theory only: an engine computes
-    with zeros, too. Raises MalformedModelError.
+    constants of the graph, as depth shifts are exported, count nothing, as with papers. In theory only: an engine
+    computes with zeros, too. Raises MalformedModelError.
     """
     graph = read_graph(model)
     known: dict[str, Tensor] = {**graph.constants, graph.source: Tensor(graph.given)}
