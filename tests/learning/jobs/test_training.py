@@ -16,6 +16,7 @@ from leanseg.datasets import Splits, write_splits
 from leanseg.errors import BudgetError, InputError
 from leanseg.evaluation.runs.run import read_run
 from leanseg.inference import predict_cases
+from leanseg.inference.canvas import Canvas
 from leanseg.learning.costing.network_costs import count_macs, count_parameters
 from leanseg.learning.export.torch_engine import build_network
 from leanseg.learning.jobs import training_run
@@ -207,9 +208,10 @@ def test_a_run_that_cannot_be_replaced_is_given_back(balls, plan, tmp_path):
 
 
 def test_a_case_that_cannot_be_predicted_is_named_before_training(balls, plan, tmp_path, monkeypatch):
-    from leanseg.inference import predictor
+    def paint(*_):
+        raise FloatingPointError
 
-    monkeypatch.setattr(predictor, "fuse", lambda *_: np.full((2, 18, 18, 18), np.nan, np.float32))
+    monkeypatch.setattr(Canvas, "paint", paint)
     with pytest.raises(InputError, match="ball"):
         start(balls, plan, tmp_path / "run", limits(steps=1), progress=Progress())
     assert not (tmp_path / "run").exists()
