@@ -188,13 +188,13 @@ def test_two_parts_fill_one_folder(run, scans, tmp_path, leanseg):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to one process")
 def test_ctrl_c_ends_at_once_and_the_rest_can_be_done_later(run, scans, tmp_path, save_scan):
-    for number in range(40):
+    for number in range(150):
         image = np.random.default_rng(number).normal(size=(40, 40, 40)).astype(np.float32)
-        save_scan(scans / f"c{number:02}.nii.gz", image, np.eye(4))
+        save_scan(scans / f"c{number:03}.nii.gz", image, np.eye(4))
     out = tmp_path / "out"
     command = [sys.executable, "-c", "from leanseg.cli import main; main()", "predict", str(run), str(scans)]
     with subprocess.Popen([*command, "-o", str(out)], stderr=subprocess.PIPE, text=True) as process:
-        while not (out / "c00.nii.gz").exists():
+        while not (out / "c000.nii.gz").exists():
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
@@ -203,7 +203,7 @@ def test_ctrl_c_ends_at_once_and_the_rest_can_be_done_later(run, scans, tmp_path
     assert said.endswith("stopped by you\n")
     names = {path.name for path in out.iterdir()}
     maps = {name.removesuffix(".nii.gz") for name in names if name.endswith(".nii.gz")}
-    assert {"a", "b", "c00"} <= maps < {path.name.removesuffix(".nii.gz") for path in scans.iterdir()}
+    assert {"a", "b", "c000"} <= maps < {path.name.removesuffix(".nii.gz") for path in scans.iterdir()}
     assert names == {f"{name}{suffix}" for name in maps for suffix in (".nii.gz", ".json")}
 
 

@@ -48,3 +48,9 @@ def runs(monkeypatch):
 
     monkeypatch.setattr("leanseg.evaluation.tuning.measuring.run_module", run_module)
     return requests
+
+
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch):
+    """Candidates for a machine with one core, so that there are the same everywhere."""
+    monkeypatch.setattr("leanseg.inference.engines.precision.cores", lambda: 1)

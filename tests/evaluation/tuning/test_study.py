@@ -60,6 +60,12 @@ def test_the_fastest_that_passes_is_written_with_its_evidence(package, shades, t
     np.testing.assert_array_equal(written.weights()["head.weight"], package.weights()["head.weight"])
 
 
+def test_fewer_cores_are_measured_too(package, shades, tmp_path, monkeypatch):
+    monkeypatch.setattr("leanseg.inference.engines.precision.cores", lambda: 2)
+    found = tune_package(package, shades, tmp_path / "out", precisions=["fp32"], most=1)
+    assert [row["threads"] for row in found.record["table"]] == ["all", "all", "half"]
+
+
 def test_what_is_not_faster_leaves_the_package_with_its_hash(package, shades, tmp_path, runs, slow):
     found = tune_package(package, shades, tmp_path / "out", precisions=["fp32"])
     assert found.package.hash == package.hash
