@@ -31,7 +31,7 @@ def tune(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Find how a model is best applied here, for its package.
+    """Measure how a model runs best here; note it in its package.
 
     Engines (OpenVINO, ONNX Runtime), precisions (fp32, bf16, int8), number of cores and other tiles: seconds, memory,
     label maps and Dice on your own cases, against the package as it was trained. The fastest that loses no Dice (at

@@ -6,6 +6,7 @@ for any number of threads.
 """
 
 import json
+import math
 import os
 import site
 import subprocess
@@ -61,7 +62,7 @@ class EngineMemory:
     @classmethod
     def of(cls, measured: Sequence[TileMemory]) -> Self:
         """Put together what was measured for different tiles."""
-        return cls(tuple(sorted(measured, key=lambda found: _voxels(found.tile))))
+        return cls(tuple(sorted(measured, key=lambda found: math.prod(found.tile))))
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Self | None:
@@ -93,16 +94,16 @@ class EngineMemory:
             if found.tile == tile:
                 return found
         values = [self._line(name) for name in _FIELDS]
-        return _tile_memory(tile, [round(base + slope * _voxels(tile)) for base, slope in values])
+        return _tile_memory(tile, [round(base + slope * math.prod(tile)) for base, slope in values])
 
     def _line(self, name: str) -> tuple[float, float]:
         """Return bytes at 0 voxels and per voxel; from one size alone all is taken to grow with the tile."""
         first, last = self.tiles[0], self.tiles[-1]
         low, high = getattr(first, name), getattr(last, name)
-        if _voxels(first.tile) == _voxels(last.tile):
-            return 0.0, high / _voxels(last.tile)
-        slope = max(0.0, (high - low) / (_voxels(last.tile) - _voxels(first.tile)))
-        return max(0.0, high - slope * _voxels(last.tile)), slope
+        if math.prod(first.tile) == math.prod(last.tile):
+            return 0.0, high / math.prod(last.tile)
+        slope = max(0.0, (high - low) / (math.prod(last.tile) - math.prod(first.tile)))
+        return max(0.0, high - slope * math.prod(last.tile)), slope
 
 
 def measured_at_export(package: Package, engine: str) -> EngineMemory | None:
@@ -149,10 +150,6 @@ def _tile_memory(tile: Sequence[int], values: Sequence[int]) -> TileMemory:
     if min(depth, height, width) < 1 or min(values) < 0:
         raise ValueError("sizes and bytes are not negative")
     return TileMemory((depth, height, width), *values)
-
-
-def _voxels(tile: Shape) -> int:
-    return tile[0] * tile[1] * tile[2]
 
 
 def _environment() -> dict[str, str]:

@@ -5,6 +5,7 @@ The peak is the resident memory of this process and those it starts: what the pr
 whether the next case is read while one is computed, and the tile, among those that the package was validated with.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -259,7 +260,7 @@ def _scan(package: Package, case: Case, max_voxels: int) -> Scan | None:
     except InputError:
         return None
     x, y, z = plan_grid(package.plan, geometry).shape
-    if max(channels * _count(geometry.shape), x * y * z) > max_voxels or channels != len(package.plan.data.channels):
+    if max(channels * math.prod(geometry.shape), x * y * z) > max_voxels or channels != len(package.plan.data.channels):
         return None
     return channels, geometry, None
 
@@ -272,7 +273,3 @@ def _cropped(case: Case, scan: Scan | None, nan: float | None) -> Scan | None:
         return scan[0], scan[1], content_shape(case.images, nan)
     except InputError:
         return None
-
-
-def _count(shape: tuple[int, int, int]) -> int:
-    return shape[0] * shape[1] * shape[2]
