@@ -74,6 +74,12 @@ def test_what_takes_the_place_of_nan_is_what_counts(tmp_path):
     assert content_shape(paths, nan=0) == by_definition(paths, nan=0) == (2, 2, 2)
 
 
+def test_a_frame_of_nan_hides_nothing_from_whoever_refuses_it(tmp_path):
+    image = np.full((8, 8, 8), np.nan, np.float32)
+    image[2:6, 2:6, 2:6] = 1
+    assert content_shape([saved(tmp_path / "a.nii", image)]) == (8, 8, 8)
+
+
 def test_a_damaged_file_is_refused(tmp_path):
     path = saved(tmp_path / "a.nii.gz", blob((40, 41, 42), np.s_[2:30, 2:30, 2:30]))
     path.write_bytes(path.read_bytes()[:-2000])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from leanseg.datasets import Case
+from leanseg.errors import InputError
 from leanseg.inference import open_engine, steps
 from leanseg.inference.outcomes import Failure
 from leanseg.inference.predictor import Predictor
@@ -26,6 +27,10 @@ def of(make_package, tmp_path):
     )
 
 
+def _refusing(*_):
+    raise InputError(what="a", why="b", fix="c") from ValueError("of what it was made of")
+
+
 @pytest.fixture
 def case(tmp_path, save_scan):
     return Case("a", (save_scan(tmp_path / "a.nii.gz", np.zeros((8, 8, 8), np.float32)),))
@@ -45,6 +50,14 @@ def test_what_failed_is_handed_on(of, case):
     assert (failure.case, "b.nii.gz" in failure.error.what) == ("b", True)
     assert of().computed(missing, failure) is failure
     assert of().written(failure) is failure
+
+
+def test_a_failure_keeps_no_scan_in_memory(of, case, monkeypatch):
+    monkeypatch.setattr(steps, "prepare", _refusing)
+    failure = of().ready(case, threading.Event())
+    assert isinstance(failure, Failure)
+    assert failure.error.__traceback__ is None
+    assert failure.error.__cause__.__traceback__ is None
 
 
 @pytest.mark.parametrize(("resume", "stays"), [(False, False), (True, True)])
